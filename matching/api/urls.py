@@ -1,0 +1,66 @@
+"""The addresses of the order API and of its documentation."""
+
+from typing import Any
+
+from django.urls import path, re_path, register_converter
+from drf_spectacular.views import (
+    SpectacularJSONAPIView,
+    SpectacularSwaggerSplitView,
+    SpectacularYAMLAPIView,
+)
+
+from matching.api import conformance, pages
+from matching.api.orders import Arrival, Batch, Validate, nobody_waits
+from matching.api.reading import Coverage, OneOrder, OrderList, WhoAmI
+from matching.api.schema import documented_token
+from merchants.oauth import TokenView
+from rebound_tts.problems import NothingHere
+
+Token = documented_token(TokenView)
+
+
+class AnyText:
+    """An id as the last part of an address: any character, `/` and line breaks too."""
+
+    regex = r"[\s\S]+"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(AnyText, "any_text")
+
+
+def swagger_page() -> Any:
+    """Swagger UI with its script and its styles in files, as the policy of our pages wants them."""
+    return SpectacularSwaggerSplitView.as_view(url_name="openapi-json", template_name="docs/api.html")
+
+
+def order_api(*, on_arrival: Arrival = nobody_waits) -> list[Any]:
+    """The addresses. `on_arrival(merchant, external_order_ids)` is called once new or changed orders are committed."""
+    return [
+        path("oauth2/token", Token.as_view(), name="token"),
+        path("api/v1/oauth2/token", Token.as_view()),
+        path("api/v1/whoami", WhoAmI.as_view(), name="whoami"),
+        path("api/v1/match-coverage", Coverage.as_view(), name="match-coverage"),
+        path("api/v1/sales-orders", OrderList.as_view(on_arrival=on_arrival), name="orders"),
+        path("api/v1/sales-orders:batch", Batch.as_view(on_arrival=on_arrival), name="orders-batch"),
+        path("api/v1/sales-orders:validate", Validate.as_view(), name="orders-validate"),
+        path(
+            "api/v1/sales-orders/<any_text:client_order_id>",
+            OneOrder.as_view(on_arrival=on_arrival),
+            name="order",
+        ),
+        path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi-json"),
+        path("api/v1/openapi.yaml", SpectacularYAMLAPIView.as_view(), name="openapi-yaml"),
+        re_path(r"^(?:api|oauth2)(?:/|$)", NothingHere.as_view()),
+        path("docs/api", swagger_page(), name="docs-api"),
+        path("docs/orders", pages.orders_guide, name="docs-orders"),
+        path("docs/errors", pages.error_catalog, name="docs-errors"),
+        path("docs/conformance", conformance.conformance_page, name="docs-conformance"),
+        path("docs/conformance/sign-in", conformance.sign_in, name="docs-conformance-sign-in"),
+        path("docs/conformance/sign-out", conformance.sign_out, name="docs-conformance-sign-out"),
+    ]

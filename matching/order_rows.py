@@ -1,0 +1,64 @@
+"""Many new rows at once, past the ORM: COPY on PostgreSQL, `executemany` on SQLite.
+
+`bulk_create` spends three quarters of a batch in preparing values that are prepared already. Only for rows whose values
+were checked: the database's constraints stand, a model's own `save` and validators do not run.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from django.db import connection, models
+
+
+def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of these columns (attribute names); every other column gets its default.
+
+    Values are as the database takes them: JSON as text, sealed bytes, times from `moment`. Called in a transaction;
+    raises IntegrityError, after which the caller's savepoint is to be rolled back.
+    """
+    names, defaults = _others(model, tuple(columns))
+    table = connection.ops.quote_name(model._meta.db_table)
+    named = ", ".join(connection.ops.quote_name(name) for name in names)
+    full = [(*row, *defaults) for row in rows]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with (
+                connection.wrap_database_errors,
+                cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy,
+            ):
+                for row in full:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join(["%s"] * len(names))
+            cursor.executemany(f"INSERT INTO {table} ({named}) VALUES ({marks})", full)  # noqa: S608  # names of ours
+
+
+@cache
+def _others(model: type[models.Model], columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The database's names of the columns, with those that were not named behind, and the defaults of the latter."""
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    others = [field for name, field in fields.items() if name not in columns and not field.primary_key]
+    names = [str(fields[name].column) for name in columns] + [str(field.column) for field in others]
+    defaults = [field.get_db_prep_save(field.get_default(), connection) for field in others]
+    return tuple(names), tuple(bytes(each) if isinstance(each, memoryview) else each for each in defaults)
+
+
+def new_keys(model: type[models.Model], count: int) -> Sequence[int]:
+    """As many primary keys that nobody else gets, ascending. On SQLite for a transaction that writes: it is alone."""
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count]
+            )
+            return sorted(key for (key,) in cursor.fetchall())
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        row = cursor.fetchone()
+        first = (row[0] if row else 0) + 1
+        return range(first, first + count)
+
+
+def moment(value: Any) -> Any:
+    """A time, or None, as the database takes it."""
+    return None if value is None else connection.ops.adapt_datetimefield_value(value)

@@ -1,0 +1,19 @@
+"""The table of the shared cache, which counts tries to sign in, with Redis too."""
+
+from django.core.management import call_command
+from django.db import migrations
+
+TABLE = "rebound_tts_cache"
+
+
+def forwards(apps, schema_editor):
+    call_command("createcachetable", TABLE, database=schema_editor.connection.alias, verbosity=0)
+
+
+def backwards(apps, schema_editor):
+    schema_editor.execute(f'DROP TABLE IF EXISTS "{TABLE}"')
+
+
+class Migration(migrations.Migration):
+    dependencies = [("merchants", "0008_rebound_events")]
+    operations = [migrations.RunPython(forwards, backwards)]

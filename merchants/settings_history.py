@@ -1,0 +1,169 @@
+"""The settings of a shop over time: who changed what and when, and which were in force when a return was decided.
+
+A version holds all settings, so that two are compared and one is read without the others. No secret is among them.
+Whoever saves settings calls `note_settings`; it writes nothing where nothing changed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+
+if TYPE_CHECKING:
+    from merchants.models import Shop
+
+FOUND = "as it was found"
+# In the order in which they are shown.
+COLUMNS = (
+    "matching_enabled",
+    "platform_origin",
+    "match_wait",
+    "partly_matched_goes_direct",
+    "writes_references",
+    "id_strip_prefix",
+    "id_strip_suffix",
+    "id_ignore_case",
+    "id_trim_leading_zeros",
+)
+LANE_COLUMNS = (
+    "contract",
+    "carrier_service",
+    "qr_carrier_service",
+    "shipping_provider_id",
+    "shipping_provider_name",
+)
+
+
+class ShopSettings(models.Model):
+    """All settings of a shop, from this time until the next version."""
+
+    merchant = models.ForeignKey("merchants.Merchant", on_delete=models.CASCADE, related_name="+")
+    shop = models.ForeignKey("merchants.Shop", on_delete=models.CASCADE, related_name="settings_versions")
+    number = models.PositiveIntegerField()
+    settings = models.JSONField()
+    changed_by = models.CharField(max_length=150)
+    changed_at = models.DateTimeField()
+    reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = "settings version"
+        constraints = [
+            models.UniqueConstraint(fields=["merchant", "shop", "number"], name="one_version_a_shop_and_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.shop}, version {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting that two versions do not share, in words. An empty value reads "-"."""
+
+    setting: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.before} → {self.after}"
+
+
+def settings_of(shop: "Shop") -> dict[str, Any]:
+    """The settings as a version holds them: JSON values, lanes by country."""
+    found: dict[str, Any] = {name: getattr(shop, name) for name in COLUMNS}
+    found["match_wait"] = int(shop.match_wait.total_seconds())
+    found["rebound_account"] = str(shop.rebound_account or "")
+    found["lanes"] = {
+        lane.country: {name: getattr(lane, name) for name in LANE_COLUMNS} for lane in shop.lanes.order_by("country")
+    }
+    return found
+
+
+def note_settings(*, shop: "Shop", by: str, now: datetime, reason: str = "") -> ShopSettings | None:
+    """Store the shop's settings as its newest version, unless they are what the newest says. Reads the shop anew, so
+    that what was saved is what is noted."""
+    with transaction.atomic():
+        saved = type(shop).objects.select_for_update().get(pk=shop.pk)  # one writer of versions a shop
+        newest = saved.settings_versions.order_by("-number").first()
+        settings = settings_of(saved)
+        if newest is not None and newest.settings == settings:
+            return None
+        return ShopSettings.objects.create(
+            merchant_id=saved.merchant_id,
+            shop=saved,
+            number=newest.number + 1 if newest else 1,
+            settings=settings,
+            changed_by=by[:150],
+            changed_at=now,
+            reason=reason[:500],
+        )
+
+
+def note_what_was_found(*, shop: "Shop", now: datetime) -> None:
+    """Before somebody changes settings: store what they are, where a version is missing, so that the next one says what
+    was changed and not more."""
+    note_settings(shop=shop, by=FOUND, now=now)
+
+
+def copy_settings(
+    *, source: "Shop", target: "Shop", with_lanes: bool, by: str, now: datetime, reason: str
+) -> ShopSettings | None:
+    """Give one shop the settings of another; its connection and its ReBound account stay its own. With lanes, the lanes
+    of the target are replaced. Answers the new version, None where nothing differed."""
+    with transaction.atomic():
+        note_what_was_found(shop=target, now=now)
+        given = {name: getattr(source, name) for name in COLUMNS}
+        type(target).objects.filter(pk=target.pk).update(**given)
+        if with_lanes:
+            target.lanes.all().delete()
+            for lane in source.lanes.order_by("country"):
+                columns = {name: getattr(lane, name) for name in LANE_COLUMNS}
+                target.lanes.create(merchant_id=target.merchant_id, country=lane.country, **columns)
+        return note_settings(shop=target, by=by, now=now, reason=reason)
+
+
+def after_copying(*, source: "Shop", target: "Shop", with_lanes: bool) -> dict[str, Any]:
+    """What the target's settings would be; to compare with what they are."""
+    found = settings_of(target)
+    given = settings_of(source)
+    kept = {"rebound_account"} if with_lanes else {"rebound_account", "lanes"}
+    return {name: found[name] if name in kept else given[name] for name in found}
+
+
+def settings_at(*, shop: "Shop", at: datetime) -> ShopSettings | None:
+    """The version in force at this time: what decided a return of then. None where none had been noted yet."""
+    found: ShopSettings | None = shop.settings_versions.filter(changed_at__lte=at).order_by("-number").first()
+    return found
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:
+    """What differs, setting by setting and lane by lane."""
+    return [
+        Difference(name, old, new)
+        for (name, old), (_, new) in zip(_in_words(before, after), _in_words(after, before), strict=True)
+        if old != new
+    ]
+
+
+def _in_words(settings: dict[str, Any], other: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each setting that either of the two has, by its name for people."""
+    for name in (*COLUMNS, "rebound_account"):
+        yield _name(name), _value(name, settings.get(name))
+    lanes, others = settings.get("lanes", {}), other.get("lanes", {})
+    for country in sorted({*lanes, *others}):
+        for name in LANE_COLUMNS:
+            where = country or "other countries"
+            yield f"Lane {where}, {_name(name).lower()}", _value(name, lanes.get(country, {}).get(name))
+
+
+def _name(column: str) -> str:
+    return column.replace("_", " ").replace("qr ", "QR ").replace("id ", "ID ", 1).capitalize().replace("Id ", "ID ")
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "match_wait" and isinstance(value, int):
+        return f"{value // 60} min" if value % 60 == 0 else f"{value} s"
+    return str(value) if value not in (None, "") else "-"

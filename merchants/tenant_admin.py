@@ -1,0 +1,145 @@
+"""What every page of the admin is built on: it shows the rows of one's own merchants, and logs each act.
+
+A model admin or inline that derives from these is scoped without more: lists, pages, histories, deletions,
+autocompletes, filters, foreign keys, actions. A view of one's own takes its row from `self.get_object(request, key)`,
+which answers 404 for what is not there or not theirs, or its rows from `self.get_queryset(request)`.
+"""
+
+import json
+from typing import Any, ClassVar
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import BaseModelAdmin
+from django.db.models import ForeignKey, Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.paginator import InfinitePaginator
+
+from merchants.audit import AuditEntry, record_act
+from merchants.staff import path_to_merchant, within
+
+
+def json_panel(value: Any) -> SafeString | str:
+    """A JSON value over as many lines as it needs."""
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False)) if value else "-"
+
+
+class OwnRows(BaseModelAdmin):
+    """The rows of one's own merchants, and no choice outside of them."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return self._own(super().get_queryset(request), request)
+
+    def _own(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        path = path_to_merchant(rows.model)
+        return within(rows, request.user, path=path) if path else rows
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any) -> Any:
+        if path_to_merchant(db_field.related_model):
+            rows = kwargs.get("queryset", db_field.related_model._default_manager.all())
+            kwargs["queryset"] = self._own(rows, request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class TenantAdmin(OwnRows, ModelAdmin):
+    """A model admin of rows that belong to a merchant, or of the merchants themselves."""
+
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+    list_per_page = 50
+    show_full_result_count = False
+    list_filter_submit = True
+    list_fullwidth = True
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row. Raises Http404 where there is none, or none of a merchant of theirs: nobody can tell which."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None:
+            raise Http404
+        return found
+
+    def may(self, request: HttpRequest, act: str) -> bool:
+        """Whether the role allows an act that has a permission of its own, such as "send_direct"."""
+        return request.user.has_perm(f"{self.opts.app_label}.{act}_{self.opts.model_name}")
+
+    # One log: an entry instead of Django's LogEntry, in the same transaction as the change.
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        return record_act(act="Added", actor=request.user, subject=obj, now=timezone.now())
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        # Django's own words for what a form changed: the names of the fields, never their values.
+        parts = message if isinstance(message, list) else [message]
+        changes = [LogEntry(change_message=_as_stored(part)).get_change_message() for part in parts]
+        detail = {"changes": changes}
+        return record_act(act="Changed", actor=request.user, subject=obj, detail=detail, now=timezone.now())
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        now = timezone.now()
+        return [record_act(act="Deleted", actor=request.user, subject=row, now=now) for row in queryset]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        entries = AuditEntry.objects.about(row).order_by("-pk")[:200]
+        return super().history_view(request, object_id, {"action_list": entries, **(extra_context or {})})
+
+
+def _as_stored(part: Any) -> str:
+    return part if isinstance(part, str) else json.dumps([part])
+
+
+class ReadOnlyAdmin(TenantAdmin):
+    """Rows to look at. Who may change them may run the actions of the list; no page of a row saves it, since that
+    would write back what a worker changed meanwhile. These tables grow, so that their lists count nothing."""
+
+    paginator = InfinitePaginator
+    list_disable_select_all = True  # it would name a count
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TenantInline(OwnRows, TabularInline):
+    """Rows of a row. Its fields stand in columns, so that each is told its column's name."""
+
+    extra = 0
+    exclude: ClassVar[tuple[str, ...] | None] = ("merchant",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field:
+            field.widget.attrs.setdefault("aria-label", str(field.label))
+        return field
+
+
+class ReadOnlyInline(TenantInline):
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class OwnAutocompleteFilter(AutocompleteSelectFilter):
+    """Filter by a row of another table, found by typing; only rows of one's own merchants have a name here."""
+
+    def choices(self, changelist: Any) -> Any:
+        for choice in super().choices(changelist):
+            field = choice["form"].fields[self.lookup_kwarg]
+            path = path_to_merchant(field.queryset.model)
+            if path:
+                field.queryset = within(field.queryset, self.request.user, path=path)
+            yield choice

@@ -1,0 +1,81 @@
+"""System checks of the installation: each with an id and a hint that says what to do."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register("rebound_tts")
+def queue_settings(**_: Any) -> list[CheckMessage]:
+    """The settings without which django-q2 runs jobs twice, repeats failures for ever, or keeps every result."""
+    queue = settings.Q_CLUSTER
+    found: list[CheckMessage] = []
+    least = queue["timeout"] * (1 + queue["queue_limit"] / queue["workers"])
+    if queue["retry"] <= least:
+        found.append(
+            Error(
+                f"Q_CLUSTER retry is {queue['retry']} s; a prefetched job may still be running after {least:.0f} s.",
+                hint="Set retry above timeout * (1 + queue_limit / workers), else a job runs twice.",
+                id="rebound_tts.E001",
+            )
+        )
+    if not queue["ack_failures"] or queue["max_attempts"] != 1 or queue["save_limit"] != -1:
+        found.append(
+            Error(
+                "Q_CLUSTER repeats or keeps jobs.",
+                hint="Set ack_failures to True, max_attempts to 1, save_limit to -1: the tables are the list of work.",
+                id="rebound_tts.E002",
+            )
+        )
+    return found
+
+
+@register(Tags.admin)
+def admin_pages(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Django's own checks of the admin, once its pages are loaded."""
+    from django.contrib.admin.checks import check_admin_app, check_dependencies  # noqa: PLC0415  # nobody else's memory
+
+    admin.autodiscover()
+    return [*check_dependencies(), *check_admin_app(app_configs)]
+
+
+@register("rebound_tts", Tags.security, deploy=True)
+def tiktok_app(**_: Any) -> list[CheckMessage]:
+    missing = [
+        name for name in ("TIKTOK_APP_KEY", "TIKTOK_APP_SECRET", "TIKTOK_SERVICE_ID") if not getattr(settings, name)
+    ]
+    if not missing:
+        return []
+    return [
+        Error(
+            f"{', '.join(missing)} not set: no webhook can be verified and no call signed.",
+            hint="Copy them from the app's page in TikTok Shop Partner Center.",
+            id="rebound_tts.E003",
+        )
+    ]
+
+
+@register("rebound_tts", Tags.security, deploy=True)
+def remotes_use_tls(**_: Any) -> list[CheckMessage]:
+    remotes = {
+        "TIKTOK_API_URL": settings.TIKTOK_API_URL,
+        "TIKTOK_AUTH_URL": settings.TIKTOK_AUTH_URL,
+        "TIKTOK_CONSENT_URL": settings.TIKTOK_CONSENT_URL,
+        "TIKTOK_US_CONSENT_URL": settings.TIKTOK_US_CONSENT_URL,
+        "PUBLIC_URL": settings.PUBLIC_URL,
+        "REBOUND_API_URL": settings.REBOUND_API_URLS["PROD"],
+        "REBOUND_AUTH_URL": settings.REBOUND_AUTH_URLS["PROD"],
+        "REBOUND_PRE_API_URL": settings.REBOUND_API_URLS["PRE"],
+        "REBOUND_PRE_AUTH_URL": settings.REBOUND_AUTH_URLS["PRE"],
+    }
+    return [
+        Warning(
+            f"{name} is not an https:// address.",
+            hint="Tokens and addresses would travel readable. Use http:// only toward a sandbox on this machine.",
+            id="rebound_tts.W001",
+        )
+        for name, address in remotes.items()
+        if not address.startswith("https://")
+    ]

@@ -1,0 +1,151 @@
+"""`manage.py work`: the queue's workers, watched.
+
+Forks django-q2's cluster into a process group of its own, sweeps once a second for work that is due and rings for it,
+and starts the cluster anew when it ended or froze: django-q2 waits for ever if the worker that holds its queue's lock
+is killed. Stops gracefully on SIGTERM and SIGINT, and leaves no process behind.
+"""
+
+import contextlib
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, close_old_connections, connections
+from django.utils import timezone
+from django_q.cluster import Cluster
+
+from matching.coverage.running import next_check
+from matching.models import OrderRelay
+from matching.relay import next_relay
+from rebound_tts.lifeline import forks_end_with_parent
+from rebound_tts.ops.models import Heartbeat, beat, is_heard
+from rebound_tts.ops.retention import look_after
+from returns.models import TikTokReturn, WebhookEvent
+from returns.tasks import sweep, upkeep
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1.0
+UPKEEP_SECONDS = 10.0
+FROZEN_SECONDS = 10.0  # the same work at the head of the list for so long, with bells rung
+NOTHING: tuple[int | None, ...] = (None, None, None, None)
+GRACE_SECONDS = 30.0  # for work in hand, after which the group is killed
+MACHINE = socket.gethostname()
+WORKER = f"{MACHINE}:{os.getpid()}"
+
+
+class Command(BaseCommand):
+    help = "Run the queue's workers and keep them running."
+    # Ours alone: the others load every page and the API's schema, which no worker needs and each would keep in memory.
+    requires_system_checks = ["rebound_tts"]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--check", action="store_true", help="only say whether this machine's supervisor was heard just now"
+        )
+
+    def handle(self, *args: Any, check: bool, **options: Any) -> None:
+        if check:
+            if not is_heard(machine=MACHINE, now=timezone.now()):
+                raise CommandError(f"No supervisor was heard on {MACHINE} in the last minute.")
+            return
+        self.stopping = False
+        forks_end_with_parent()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        cluster = start_cluster()
+        watch = Watch()
+        last_upkeep = float("-inf")
+        try:
+            while not self.stopping:
+                time.sleep(SWEEP_SECONDS)
+                frozen = False
+                try:
+                    close_old_connections()
+                    sweep()
+                    if time.monotonic() - last_upkeep > UPKEEP_SECONDS:
+                        last_upkeep = time.monotonic()
+                        beat(worker=WORKER, now=timezone.now())
+                        upkeep()
+                        look_after(now=timezone.now())
+                    frozen = watch.is_frozen(time.monotonic())
+                except DatabaseError:
+                    logger.exception("the sweep could not reach the database; it goes on")
+                if not cluster.is_alive() or frozen:
+                    logger.error("the workers ended or froze; starting anew", extra={"frozen": frozen})
+                    kill_group(cluster)
+                    cluster = start_cluster()
+                    watch = Watch()
+        finally:
+            stop_cluster(cluster)
+            with contextlib.suppress(DatabaseError):
+                Heartbeat.objects.filter(worker=WORKER).delete()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+
+def start_cluster() -> BaseProcess:
+    """A fork of this process: the cluster's six processes share what it has imported instead of loading it again."""
+    connections.close_all()  # a connection must not be used from both sides of a fork
+    gc.freeze()  # a collection in a child would write to, and so copy, every page of what is shared
+    cluster = multiprocessing.get_context("fork").Process(target=run_cluster)
+    cluster.start()
+    return cluster
+
+
+def run_cluster() -> None:
+    os.setsid()  # what is killed is the group, so that no process of it is left
+    Cluster().start()  # and the process ends when its sentinel has
+
+
+class Watch:
+    """Tells a cluster that stands still from one that has much to do: in the second the head of the list moves on."""
+
+    def __init__(self) -> None:
+        self._head = NOTHING
+        self._since = float("inf")
+
+    def is_frozen(self, now: float) -> bool:
+        """Whether the oldest work has been the same for long and nobody is at any. `now`: monotonic seconds."""
+        head = oldest_work()
+        if head != self._head or head == NOTHING:
+            self._head, self._since = head, now
+            return False
+        return now - self._since > FROZEN_SECONDS
+
+
+def oldest_work() -> tuple[int | None, ...]:
+    """The oldest event to handle, and the return, relay and coverage check that are due longest, by key; nothing
+    while a live claim on a return is held."""
+    now = timezone.now()
+    if TikTokReturn.objects.filter(claimed_until__gte=now).exists():
+        return NOTHING
+    event = WebhookEvent.objects.to_handle().order_by("received_at").values_list("pk", flat=True).first()
+    due = TikTokReturn.objects.due(now=now).order_by("next_attempt_at").values_list("pk", flat=True).first()
+    # Their leases are long: one whose worker died must not hide that returns are not taken.
+    relay = None if OrderRelay.objects.in_hand(now=now).exists() else next_relay(now=now)
+    return event, due, relay, next_check(now=now)
+
+
+def stop_cluster(cluster: BaseProcess) -> None:
+    """Ask the cluster's main process alone, which is graceful (the whole group at once hangs it); then make sure."""
+    cluster.terminate()
+    cluster.join(GRACE_SECONDS)
+    kill_group(cluster)
+
+
+def kill_group(cluster: BaseProcess) -> None:
+    if cluster.pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it has no group yet, or is gone
+            os.killpg(cluster.pid, signal.SIGKILL)
+    cluster.kill()
+    cluster.join()

@@ -1,0 +1,48 @@
+"""Every address of the product, and the steps of the install wizard, which come from every layer."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from matching.api.urls import order_api
+from matching.coverage.pages import COVERAGE
+from matching.setup import MATCHING
+from merchants.wizard.connect import CONNECT
+from merchants.wizard.lanes import LANES
+from merchants.wizard.rebound_account import REBOUND
+from merchants.wizard.review import REVIEW
+from merchants.wizard.seller_center import SELLER_CENTER
+from merchants.wizard.urls import merchant_pages
+from rebound_tts import accounts
+from rebound_tts.ops import views as ops
+from returns.arrivals import orders_pushed
+from returns.shop_figures import shop_figures
+from returns.trial_pages import TEST_RETURN
+from returns.webhooks import ReboundWebhook, TikTokWebhook
+
+admin.autodiscover()
+
+# In the order in which a merchant walks through them; see merchants/wizard/steps.py.
+STEPS = [
+    CONNECT,
+    REBOUND,
+    MATCHING,
+    COVERAGE,
+    LANES,
+    SELLER_CENTER,
+    TEST_RETURN,
+    REVIEW,
+]
+
+urlpatterns = [
+    path("livez", ops.livez, name="livez"),
+    path("readyz", ops.readyz, name="readyz"),
+    path("readyz/web", ops.readyz_web, name="readyz-web"),
+    path("metrics", ops.metrics, name="metrics"),
+    path("webhooks/tiktok", TikTokWebhook.as_view(), name="tiktok-webhook"),
+    path("webhooks/rebound/<str:key>", ReboundWebhook.as_view(), name="rebound-webhook"),
+    path("admin/account/", include(accounts)),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    *order_api(on_arrival=orders_pushed),
+    *merchant_pages(steps=STEPS, figures=shop_figures),
+]

@@ -1,0 +1,21 @@
+"""Tries of steps, for looking. They are reached from their return; the list is for a search across returns."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from merchants.tenant_admin import ReadOnlyAdmin
+from returns.models import StepAttempt
+
+
+@admin.register(StepAttempt)
+class StepAttemptAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "tiktok_return", "step", "outcome", "detail")
+    list_filter = ("step", "outcome")
+    list_select_related = ("tiktok_return",)
+    search_fields = ("tiktok_return__return_id__exact",)
+    search_help_text = "The whole return id."
+    fields = ("tiktok_return", "step", "started_at", "finished_at", "outcome", "detail")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StepAttempt]:
+        return super().get_queryset(request).defer("tiktok_return__payload", "tiktok_return__buyer_address")

@@ -1,0 +1,110 @@
+"""Notifications as they arrived: stored before they are answered, handled afterwards, kept as a receipt."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from django.db import connection, models
+from django.db.models import Q
+
+from merchants.models import Merchant, TenantQuerySet
+
+
+class EventSource(models.TextChoices):
+    TIKTOK = "TIKTOK", "TikTok Shop"
+    REBOUND = "REBOUND", "ReBound"
+
+
+class EventOutcome(models.TextChoices):
+    APPLIED = "APPLIED", "Applied"
+    NOTHING_TO_DO = "NOTHING_TO_DO", "Nothing to do"
+    UNKNOWN_TYPE = "UNKNOWN_TYPE", "Type unknown"
+    UNKNOWN_SHOP = "UNKNOWN_SHOP", "Shop unknown"
+    UNKNOWN_RETURN = "UNKNOWN_RETURN", "Return unknown"
+    NOT_UNDERSTOOD = "NOT_UNDERSTOOD", "Payload not understood"
+    CRASHED = "CRASHED", "Handling failed"
+
+
+class WebhookEventQuerySet(TenantQuerySet):
+    def to_handle(self) -> Self:
+        return self.filter(handled_at__isnull=True)
+
+    def record(self, event: "WebhookEvent") -> bool:
+        """Store the event in one statement, unless it is there. Answers whether it is new."""
+        received_at = connection.ops.adapt_datetimefield_value(event.received_at)
+        names = (event.source, event.dedupe_key, event.type, event.shop_id, event.body, event.correlation_id)
+        with connection.cursor() as cursor:
+            cursor.execute(RECORD, [*(str(name) for name in names), received_at, "", ""])
+            return bool(cursor.rowcount == 1)
+
+    def store_outcomes(self, events: "Iterable[WebhookEvent]") -> None:
+        """Write what became of handled events. One plain statement, sent for each: Django's `bulk_update` of the same
+        rows builds a CASE a column and row, and cost fifteen times as much."""
+        rows = [
+            (
+                connection.ops.adapt_datetimefield_value(event.handled_at),
+                str(event.outcome),
+                event.detail,
+                event.merchant_id,
+                event.tiktok_return_id,
+                event.pk,
+            )
+            for event in events
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(STORE_OUTCOME, rows)
+
+
+STORE_OUTCOME = (
+    "UPDATE returns_webhookevent"
+    " SET handled_at = %s, outcome = %s, detail = %s, merchant_id = %s, tiktok_return_id = %s WHERE id = %s"
+)
+RECORD = (
+    "INSERT INTO returns_webhookevent"
+    " (source, dedupe_key, type, shop_id, body, correlation_id, received_at, outcome, detail)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+)
+
+
+class WebhookEvent(models.Model):
+    """The receipt of a notification, stored before it is answered. It names no merchant until it is handled, since
+    finding the shop is work that the sender does not wait for; an unknown shop's event is kept and counted."""
+
+    source = models.CharField(max_length=10, choices=EventSource.choices)
+    dedupe_key = models.CharField(max_length=80, help_text="The notification's id, else a hash of the body.")
+    type = models.CharField(max_length=40)
+    shop_id = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Whose it is: TikTok's id of the shop, or the ReBound account's events key.",
+    )
+    body = models.TextField()
+    correlation_id = models.CharField(max_length=32)
+    received_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=20, choices=EventOutcome.choices, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
+    tiktok_return = models.ForeignKey(
+        "TikTokReturn", on_delete=models.SET_NULL, related_name="events", null=True, blank=True
+    )
+
+    objects = WebhookEventQuerySet.as_manager()
+
+    class Meta:
+        permissions = [("replay_webhookevent", "Can replay an event")]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "dedupe_key"], name="an_event_is_stored_once"),
+            models.CheckConstraint(
+                condition=Q(handled_at__isnull=True, outcome="") | (Q(handled_at__isnull=False) & ~Q(outcome="")),
+                name="a_handled_event_has_an_outcome",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["received_at"], condition=Q(handled_at__isnull=True), name="events_to_handle"),
+            # What is replayed: all of a shop since a time.
+            models.Index(fields=["shop_id", "received_at"], name="events_of_a_shop"),
+            models.Index(fields=["correlation_id"], name="event_by_correlation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.type} {self.dedupe_key}"

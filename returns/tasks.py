@@ -1,0 +1,244 @@
+"""Wake-ups: one job that does what is due, a sweep that looks whether anything is, and upkeep now and then.
+
+A lost, doubled or late bell changes nothing: the drain takes what is due, and `manage.py work` sweeps and rings again.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import cache
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from matching.coverage.tasks import ring_if_due as ring_for_checks
+from matching.match_rates import keep_counts_fresh
+from matching.order_feed import feeds_are_due, read_feeds
+from matching.order_import import forget_old_imports
+from matching.push_log import forget_old_answers, trim_log
+from matching.references import claim_references, references_are_due, write_references
+from matching.relay import claim_relays, fill_relays, relay, relays_are_due
+from merchants.api_access import forget_expired_tokens
+from merchants.tending import is_due as tending_is_due
+from merchants.tending import tend as tend_connections
+from rebound_tts.broker import BROKER_AWAY, broker
+from returns.alerts import alerts_are_due, deliver_due, write_digests
+from returns.arrivals import wake_for_orders, wake_for_references
+from returns.bell import bell
+from returns.bulk import carry_on, claim_runs, runs_are_due
+from returns.events import handle_events
+from returns.imports import ring_for_imports
+from returns.late import look_late
+from returns.models import TikTokReturn, WebhookEvent
+from returns.polling import poll_due, polls_are_due
+from returns.services import advance, claim_due, renew_claims, wake_mended
+
+logger = logging.getLogger(__name__)
+
+LONGEST_DRAIN = 30.0  # seconds; then a new job goes on, so that a worker can be recycled and stopped
+LINGER = 0.25  # seconds without work before a drain ends: longer than a bell may have been held back
+RENEWAL = 5.0  # seconds between renewals of the claims in hand
+CLAIMED_AT_ONCE = 4  # returns; so that one claim fills no shop's share
+PAUSE = 0.02  # seconds between looks while there is work in hand
+# Threads a worker, beside those of the returns: a backlog of orders delays no label.
+RELAYS_AT_A_TIME = 6
+BATCHES_AT_A_TIME = 2  # of references; and one thread for what staff does to many returns
+
+
+class Claim(NamedTuple):
+    """What a thread of this worker is at."""
+
+    token: UUID
+    shop: int
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads of this worker process. They live as long as it does, and so do their database connections."""
+    return ThreadPoolExecutor(max_workers=settings.RETURNS_AT_A_TIME, thread_name_prefix="return")
+
+
+@cache
+def _errand_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=RELAYS_AT_A_TIME + BATCHES_AT_A_TIME + 1, thread_name_prefix="errand")
+
+
+def drain() -> int:
+    """Handle what arrived, carry every due return as far as it goes, and run the errands of orders beside it.
+
+    Answers how many returns and errands it took up.
+    """
+    in_hand: dict[Future[None], Claim] = {}
+    relays: dict[Future[None], UUID] = {}
+    batches: dict[Future[None], UUID] = {}
+    runs: dict[Future[None], UUID] = {}
+    carried = 0
+    started = idle_since = renewed = time.monotonic()
+    while True:
+        now = time.monotonic()
+        late = now - started > LONGEST_DRAIN
+        arrived = taken = 0
+        if not late:
+            arrived = handle_events(now=timezone.now())
+            taken = _take(settings.RETURNS_AT_A_TIME - len(in_hand), in_hand)
+            taken += _take_relays(RELAYS_AT_A_TIME - len(relays), relays)
+            taken += _take_references(BATCHES_AT_A_TIME - len(batches), batches)
+            taken += _take_runs(1 - len(runs), runs)
+        carried += taken
+        if now - renewed > RENEWAL and in_hand:
+            renew_claims(tokens={claim.token for claim in in_hand.values()}, now=timezone.now())
+            renewed = now
+        everything = [*in_hand, *relays, *batches, *runs]
+        if everything:
+            finished, _ = wait(everything, timeout=PAUSE, return_when=FIRST_COMPLETED)
+            for future in finished:
+                in_hand.pop(future, None)
+                relays.pop(future, None)
+                batches.pop(future, None)
+                runs.pop(future, None)
+        if arrived or taken or everything:
+            idle_since = time.monotonic()
+        elif late or time.monotonic() - idle_since > LINGER:
+            break
+        else:
+            time.sleep(PAUSE)
+    if late:
+        bell.ring()
+    return carried
+
+
+def _take(free: int, in_hand: dict[Future[None], Claim]) -> int:
+    """Claim what is due: of shops that have nothing in hand first, then of those below their share."""
+    held = Counter(claim.shop for claim in in_hand.values())
+    share = max(settings.RETURNS_AT_A_TIME * 3 // 4, 1)
+    full = [shop for shop, number in held.items() if number >= share]
+    for besides in (list(held), full) if held else ([],):
+        taken = _claim(min(free, CLAIMED_AT_ONCE), in_hand, besides=besides)
+        if taken:
+            return taken
+    return 0
+
+
+def _claim(limit: int, in_hand: dict[Future[None], Claim], *, besides: list[int]) -> int:
+    if limit <= 0 or not TikTokReturn.objects.due(now=timezone.now()).exclude(shop__in=besides).exists():
+        return 0  # without taking the write lock that a claim needs on SQLite
+    token, keys = claim_due(now=timezone.now(), limit=limit, besides=besides)
+    shops = dict(TikTokReturn.objects.filter(pk__in=keys).values_list("pk", "shop_id"))
+    for key in keys:
+        in_hand[_pool().submit(_logged, "a return crashed", advance, key, token)] = Claim(token, shops[key])
+    return len(keys)
+
+
+def _take_relays(free: int, relays: dict[Future[None], UUID]) -> int:
+    if not free or not relays_are_due(now=timezone.now()):
+        return 0
+    token, keys = claim_relays(now=timezone.now(), limit=free)
+    for key in keys:
+        relays[_errand_pool().submit(_logged, "a relay crashed", _relay, key, token)] = token
+    return len(keys)
+
+
+def _take_runs(free: int, runs: dict[Future[None], UUID]) -> int:
+    if not free or not runs_are_due(now=timezone.now()):
+        return 0
+    token, keys = claim_runs(now=timezone.now(), limit=1)
+    for key in keys:
+        runs[_errand_pool().submit(_logged, "a bulk run crashed", carry_on, key, token)] = token
+    return len(keys)
+
+
+def _take_references(free: int, batches: dict[Future[None], UUID]) -> int:
+    if not free or not references_are_due(now=timezone.now()):
+        return 0
+    token, claimed = claim_references(now=timezone.now(), limit=free)
+    for keys in claimed:
+        batches[_errand_pool().submit(_logged, "a batch of references crashed", _write, keys, token)] = token
+    return len(claimed)
+
+
+def _write(keys: list[int], *, token: UUID) -> None:
+    write_references(keys, token=token, on_written=wake_for_references)
+
+
+def _relay(key: int, *, token: UUID) -> None:
+    relay(key, token=token, on_landed=wake_for_orders)
+
+
+def _logged(message: str, act: Callable[..., None], key: int | list[int], token: UUID) -> None:
+    close_old_connections()
+    try:
+        act(key, token=token)
+    except Exception:
+        # Recorded on the row by the service; here it is logged whole, and the drain goes on with the others.
+        logger.exception(message, extra={"key": key})
+
+
+def poll() -> int:
+    """Search for what no webhook told, and ring for what was found."""
+    polled = poll_due(now=timezone.now())
+    bell.ring()
+    return polled
+
+
+def tend() -> int:
+    """Look after connections before anybody misses them."""
+    return tend_connections(now=timezone.now())
+
+
+def send_alerts() -> int:
+    """Send the alerts that are due."""
+    return deliver_due(now=timezone.now())
+
+
+def read_order_feeds() -> int:
+    """Read the orders that changed at ReBound, and wake the returns that wait for them."""
+    return read_feeds(now=timezone.now(), on_arrival=wake_for_orders)
+
+
+def sweep() -> bool:
+    """Ring if anything is due, whatever became of the bells. Answers whether it rang."""
+    now = timezone.now()
+    ring_for_imports(now=now)
+    is_due = (
+        WebhookEvent.objects.to_handle().exists()
+        or TikTokReturn.objects.due(now=now).exists()
+        or relays_are_due(now=now)
+        or runs_are_due(now=now)
+        or references_are_due(now=now)
+    )
+    rang = is_due and bell.ring()
+    return ring_for_checks() or rang
+
+
+def upkeep() -> None:
+    """What is looked after now and then: connections that were mended, what expired, polls whose turn it is."""
+    now = timezone.now()
+    if wake_mended(now=now) + look_late(now=now):
+        bell.ring()
+    fill_relays(now=now)
+    forget_old_answers(now=now)
+    trim_log(now=now)
+    forget_old_imports(now=now)
+    keep_counts_fresh(now=now)
+    forget_expired_tokens(now=now)
+    write_digests(now=now)
+    if alerts_are_due(now=now):
+        _start("send_alerts")
+    if polls_are_due(now=now):
+        _start("poll")
+    if feeds_are_due(now=now):
+        _start("read_order_feeds")
+    if tending_is_due(now=now):
+        _start("tend")
+
+
+def _start(task: str) -> None:
+    with suppress(*BROKER_AWAY):  # Redis is away: it is still due in a few seconds
+        async_task(f"returns.tasks.{task}", broker=broker(), task_name=task)

@@ -1,0 +1,86 @@
+"""Each system check: silent when all is right, and with its id and a hint when it is not."""
+
+import pytest
+from django.contrib import admin
+from django.core.management import call_command
+
+from merchants.models import Merchant
+from rebound_tts.checks import admin_pages, queue_settings, remotes_use_tls, tiktok_app
+
+
+def ids(found: list) -> list[str]:
+    assert all(message.hint for message in found)
+    return [message.id for message in found]
+
+
+def test_queue_settings_are_right():
+    assert queue_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"retry": 240}, ["rebound_tts.E001"]),
+        ({"retry": 241}, []),
+        ({"queue_limit": 4}, ["rebound_tts.E001"]),
+        ({"timeout": 150}, ["rebound_tts.E001"]),
+        ({"ack_failures": False}, ["rebound_tts.E002"]),
+        ({"max_attempts": 0}, ["rebound_tts.E002"]),
+        ({"save_limit": 250}, ["rebound_tts.E002"]),
+        ({"retry": 60, "save_limit": 0}, ["rebound_tts.E001", "rebound_tts.E002"]),
+    ],
+)
+def test_queue_settings_that_repeat_or_keep_jobs_are_errors(settings, change, expected):
+    settings.Q_CLUSTER = {**settings.Q_CLUSTER, **change}
+    assert ids(queue_settings()) == expected
+
+
+def test_the_admin_is_checked_once_its_pages_are_loaded(monkeypatch):
+    assert admin_pages(None) == []
+    monkeypatch.setattr(type(admin.site.get_model_admin(Merchant)), "list_display", ["no such column"])
+    assert [message.id for message in admin_pages(None)] == ["admin.E108"]
+
+
+def test_app_credentials_are_there():
+    assert tiktok_app() == []
+
+
+@pytest.mark.parametrize("name", ["TIKTOK_APP_KEY", "TIKTOK_APP_SECRET", "TIKTOK_SERVICE_ID"])
+def test_missing_app_credential_is_an_error_that_names_it(settings, name):
+    setattr(settings, name, "")
+    found = tiktok_app()
+    assert ids(found) == ["rebound_tts.E003"]
+    assert found[0].msg == f"{name} not set: no webhook can be verified and no call signed."
+
+
+def test_remotes_are_reached_by_https():
+    assert remotes_use_tls() == []
+
+
+@pytest.mark.parametrize("name", ["TIKTOK_API_URL", "TIKTOK_AUTH_URL"])
+def test_tiktok_without_https_is_a_warning_that_names_it(settings, name):
+    setattr(settings, name, "http://127.0.0.1:9")
+    found = remotes_use_tls()
+    assert ids(found) == ["rebound_tts.W001"]
+    assert found[0].msg == f"{name} is not an https:// address."
+
+
+@pytest.mark.parametrize(
+    ("setting", "environment", "name"),
+    [
+        ("REBOUND_API_URLS", "PROD", "REBOUND_API_URL"),
+        ("REBOUND_AUTH_URLS", "PROD", "REBOUND_AUTH_URL"),
+        ("REBOUND_API_URLS", "PRE", "REBOUND_PRE_API_URL"),
+        ("REBOUND_AUTH_URLS", "PRE", "REBOUND_PRE_AUTH_URL"),
+    ],
+)
+def test_rebound_without_https_is_a_warning_that_names_it(settings, setting, environment, name):
+    setattr(settings, setting, {**getattr(settings, setting), environment: "http://127.0.0.1:9"})
+    found = remotes_use_tls()
+    assert ids(found) == ["rebound_tts.W001"]
+    assert found[0].msg == f"{name} is not an https:// address."
+
+
+def test_migrations_say_what_the_models_say(db, capsys):
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,113 @@
+"""Filters of the lists: by name in the address, each answered by an index of its own, within one's own merchants."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from matching.models import SalesOrder
+from merchants.models import StaffAssignment
+from merchants.staff import Role
+from rebound_tts.demo.cast import Player
+from returns.models import TikTokReturn
+from tests.factories import SalesOrderFactory, ShopFactory, TikTokReturnFactory
+from tests.returns.scene import Scene
+
+RETURNS = reverse("admin:returns_tiktokreturn_changelist")
+ORDERS = reverse("admin:matching_salesorder_changelist")
+
+
+def listed(client: Client, address: str, **query: str) -> list[Any]:
+    return list(client.get(address, query).context["cl"].result_list)
+
+
+@pytest.fixture
+def player(scene: Scene) -> Player:
+    return scene.story.cast.oms
+
+
+def test_return_at_rest_says_what_it_was_matched_as_and_under_which_origin(scene: Scene, player: Player) -> None:
+    expected = scene.buys_and_returns(player)
+    scene.starts(expected)
+    row = scene.row(expected.return_id)
+    assert (row.match_outcome, row.platform_origin) == ("MATCHED", player.shop.platform_origin)
+    scene.changes(player, expected.return_id, return_status="RETURN_OR_REFUND_REQUEST_CANCEL")
+    row.refresh_from_db()
+    assert (row.status, row.match_outcome) == ("CANCELLED", "")
+
+
+@pytest.mark.django_db
+def test_returns_are_filtered_by_outcome_and_origin_and_the_filter_survives(admin_client: Client) -> None:
+    shop = ShopFactory()
+    found = TikTokReturnFactory(shop=shop, match_outcome="NO_MATCH", platform_origin="SHOPIFY")
+    TikTokReturnFactory(shop=shop, match_outcome="NO_MATCH", platform_origin="MAGENTO")
+    TikTokReturnFactory(shop=shop, match_outcome="MATCHED", platform_origin="SHOPIFY")
+    filters = {"match_outcome__exact": "NO_MATCH", "platform_origin__exact": "SHOPIFY"}
+    assert listed(admin_client, RETURNS, **filters) == [found]
+    page = admin_client.get(RETURNS, filters).content.decode()
+    address = "match_outcome__exact=NO_MATCH&amp;platform_origin__exact=SHOPIFY"
+    for leads_on in ("admin:returns_tiktokreturn_bulk", "admin:returns_tiktokreturn_export"):
+        assert f'"{reverse(leads_on)}?{address}"' in page
+    exported = b"".join(admin_client.get(reverse("admin:returns_tiktokreturn_export"), filters).streaming_content)
+    assert exported.decode().count("\n") == 2
+    assert found.return_id in exported.decode()
+
+
+@pytest.mark.django_db
+def test_orders_are_filtered_by_source(admin_client: Client) -> None:
+    orders = {source: SalesOrderFactory(source=source) for source in ("PUSHED", "FILE", "READ_THROUGH")}
+    for source, order in orders.items():
+        assert listed(admin_client, ORDERS, source__exact=source) == [order]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "filters", "index"),
+    [
+        (TikTokReturn, {"match_outcome": "ORDER_ONLY"}, "returns_of_a_match_outcome"),
+        (TikTokReturn, {"platform_origin": "MAGENTO"}, "returns_of_an_origin"),
+        (SalesOrder, {"source": "FILE"}, "orders_of_a_source"),
+    ],
+)
+def test_filter_has_an_index_that_gives_the_order_of_the_list(model: Any, filters: dict[str, str], index: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # a table of no rows is read whole, whatever indexes there are
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = model.objects.filter(**filters).order_by("-pk")[:51].explain()
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "filters"),
+    [
+        (RETURNS, {"match_outcome__exact": "NO_MATCH", "platform_origin__exact": "SHOPIFY"}),
+        (ORDERS, {"source__exact": "FILE"}),
+    ],
+)
+def test_filter_stays_within_ones_own_merchants_at_the_same_price(
+    client: Client, address: str, filters: dict[str, str]
+) -> None:
+    own = ShopFactory()
+    user = User.objects.create_user("mona", password=None, is_staff=True)
+    user.groups.add(Group.objects.get(name=Role.MANAGER.value))
+    StaffAssignment.objects.create(merchant=own.merchant, user=user)
+    client.force_login(user)
+    counts = []
+    for more in (1, 2):
+        for shop in (own, ShopFactory()):
+            for _ in range(more):
+                TikTokReturnFactory(shop=shop, match_outcome="NO_MATCH", platform_origin="SHOPIFY")
+                SalesOrderFactory(merchant=shop.merchant, source="FILE")
+        with CaptureQueriesContext(connection) as captured:
+            rows = listed(client, address, **filters)
+        assert {row.merchant_id for row in rows} == {own.merchant_id}
+        counts.append(len(captured))
+    assert counts[0] == counts[1]

@@ -1,0 +1,104 @@
+"""Webhooks as TikTok sends them, and workers that run in the test's own thread."""
+
+import hashlib
+import hmac
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from rebound_tts.demo.story import Story
+from returns import bell as bell_module
+from returns.bell import Bell
+from returns.events import handle_events
+from returns.models import TikTokReturn
+from returns.services import advance, claim_due
+from tests.conftest import Clock
+from tests.returns.scene import Scene
+
+MOST_ROUNDS = 50
+_numbers = itertools.count(7_327_112_393_057_371_910)
+
+
+def signature_of(body: bytes) -> str:
+    """TikTok's webhook signature (reference, 7.2), computed apart from the product's own."""
+    key, secret = settings.TIKTOK_APP_KEY, settings.TIKTOK_APP_SECRET
+    return hmac.new(secret.encode(), key.encode() + body, hashlib.sha256).hexdigest()
+
+
+def return_event(*, shop_id: str, return_id: str, order_id: str, **changes: Any) -> dict[str, Any]:
+    data = {
+        "order_id": order_id,
+        "return_role": "BUYER",
+        "return_type": "RETURN_AND_REFUND",
+        "return_status": "AWAITING_BUYER_SHIP",
+        "return_id": return_id,
+    }
+    event = {"type": 12, "tts_notification_id": str(next(_numbers)), "shop_id": shop_id, "timestamp": 1_767_225_700}
+    return {**event, **changes, "data": {**data, **changes.get("data", {})}}
+
+
+@pytest.fixture(autouse=True)
+def bell(monkeypatch: pytest.MonkeyPatch) -> Bell:
+    """The process's bell, as if it had never rung."""
+    monkeypatch.setattr(bell_module.bell, "_rang_at", float("-inf"))
+    return bell_module.bell
+
+
+@pytest.fixture
+def send(client: Client) -> Callable[..., Any]:
+    """POST a body to the webhook endpoint, signed unless told otherwise."""
+
+    def send(event: Any, **headers: str) -> Any:
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        headers = {"HTTP_AUTHORIZATION": signature_of(body), **headers}
+        return client.post("/webhooks/tiktok", data=body, content_type="application/json", **headers)
+
+    return send
+
+
+@pytest.fixture
+def tell(send: Callable[..., Any]) -> Callable[..., Any]:
+    """The webhook of a return that the sandbox holds."""
+
+    def tell(player: Any, return_id: str, order_id: str, **changes: Any) -> Any:
+        event = return_event(shop_id=player.shop_id, return_id=return_id, order_id=order_id, **changes)
+        answer = send(event)
+        assert answer.status_code == 200, answer.content
+        return answer
+
+    return tell
+
+
+@pytest.fixture
+def work(db: None) -> Callable[[], int]:
+    """Do what is due, as a worker would, until nothing is due any more. Answers how many claims it took."""
+
+    def work() -> int:
+        claims = 0
+        for _ in range(MOST_ROUNDS):
+            handled = handle_events(now=timezone.now())
+            token, keys = claim_due(now=timezone.now(), limit=20)
+            for key in keys:
+                advance(key, token=token)
+            claims += len(keys)
+            if not handled and not keys:
+                return claims
+        raise AssertionError(f"Still work after {MOST_ROUNDS} rounds.")
+
+    return work
+
+
+def the_return(return_id: str) -> TikTokReturn:
+    return TikTokReturn.objects.select_related("rebound_return__label", "shop").get(return_id=return_id)
+
+
+@pytest.fixture
+def scene(story: Story, work: Callable[[], int], clock: Clock) -> Scene:
+    """The story, its workers and the time; see tests/returns/scene.py."""
+    return Scene(story, work, clock)

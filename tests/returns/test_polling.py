@@ -1,0 +1,86 @@
+"""Polling: a return whose webhooks were all lost still gets its label, and history that needs none gets no row."""
+
+import pytest
+from django.utils import timezone
+
+from rebound_tts.demo.story import Story
+from returns.models import ReturnPoll, TikTokReturn
+from returns.polling import poll_due, polls_are_due
+from tests.returns.conftest import the_return
+
+SILENT = {"send": False}
+
+
+@pytest.fixture
+def quiet(story: Story) -> tuple[Story, str, str]:
+    """A return that no webhook announced."""
+    player = story.cast.oms
+    bought = story.synced(player, ("desk-lamp", "54.50", 1))
+    (return_id,) = story.returns(player, bought, bought.lines[0]["id"], webhook=SILENT)
+    return story, return_id, bought.order_id
+
+
+def test_return_without_webhook_is_found_and_delivered(quiet, work):
+    story, return_id, _ = quiet
+    poll_due(now=timezone.now())
+    work()
+    row = the_return(return_id)
+    assert (row.status, story.sandbox.label_of(return_id) is not None) == ("DONE", True)
+
+
+def test_change_without_webhook_is_noticed(quiet, work, clock):
+    story, return_id, _ = quiet
+    poll_due(now=timezone.now())
+    work()
+    clock.advance(minutes=16)
+    story.sandbox.post(
+        f"/returns/{return_id}",
+        return_status="RETURN_OR_REFUND_REQUEST_CANCEL",
+        update_time=int(timezone.now().timestamp()),
+        webhook=SILENT,
+    )
+    poll_due(now=timezone.now())
+    work()
+    assert the_return(return_id).status == "CANCELLED"
+
+
+def test_poll_that_finds_nothing_new_gives_no_work(quiet, work, clock):
+    for _ in range(2):  # the second look sees what our own upload changed
+        poll_due(now=timezone.now())
+        work()
+        clock.advance(minutes=16)
+    poll_due(now=timezone.now())
+    assert TikTokReturn.objects.due(now=timezone.now()).count() == 0
+
+
+def test_history_that_needs_no_label_gets_no_row(story, work):
+    expected = story.refund_only()
+    poll_due(now=timezone.now())
+    assert not TikTokReturn.objects.filter(return_id=expected.return_id).exists()
+
+
+def test_poll_is_due_once_a_shop_and_then_after_its_pause(story, clock):
+    assert polls_are_due(now=timezone.now())
+    assert poll_due(now=timezone.now()) == 3
+    assert not polls_are_due(now=timezone.now())
+    clock.advance(minutes=14)
+    assert poll_due(now=timezone.now()) == 0
+    clock.advance(minutes=2)
+    assert poll_due(now=timezone.now()) == 3
+
+
+def test_failed_poll_keeps_its_window(story, clock):
+    poll_due(now=timezone.now())
+    before = dict(ReturnPoll.objects.values_list("shop_id", "polled_until"))
+    clock.advance(minutes=16)
+    story.sandbox.post("/faults", remote="tiktok", path_contains="/returns/search", kind="status", status=500, times=3)
+    poll_due(now=timezone.now())
+    assert dict(ReturnPoll.objects.values_list("shop_id", "polled_until")) == before
+    assert all("500" in error for error in ReturnPoll.objects.values_list("last_error", flat=True))
+
+
+def test_broken_connection_is_not_polled(story):
+    authorization = story.cast.oms.shop.authorization
+    authorization.broken_at, authorization.broken_reason = timezone.now(), "DEAUTHORIZED"
+    authorization.save()
+    assert poll_due(now=timezone.now()) == 2

@@ -1,0 +1,279 @@
+"""Wake-ups: how often the bell rings, what a drain does, and that a lost bell loses nothing."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+
+from rebound_tts.demo.cast import assemble
+from rebound_tts.demo.story import Story
+from returns import tasks
+from returns.models import StepAttempt, TikTokReturn, WebhookEvent
+from returns.tasks import drain, poll, sweep, upkeep
+from tests.conftest import in_threads
+from tests.factories import ShopAuthorizationFactory, ShopFactory, TikTokReturnFactory, WebhookEventFactory
+from tests.returns.conftest import return_event, the_return
+
+
+def jobs() -> list[str]:
+    return [SignedPackage.loads(job.payload)["func"] for job in OrmQ.objects.order_by("pk")]
+
+
+def rest(bell: Any, seconds: float) -> None:
+    """As if the bell had rung so long ago."""
+    bell._rang_at = time.monotonic() - seconds
+
+
+class InlinePool:
+    """Runs what it is given at once, in the test's own thread and transaction."""
+
+    def submit(self, act: Callable[..., None], *arguments: Any) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_result(act(*arguments))
+        return done
+
+
+class ClosingPool(ThreadPoolExecutor):
+    """Threads that leave no connection behind."""
+
+    def submit(self, act: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        def closing() -> Any:
+            try:
+                return act(*arguments, **named)
+            finally:
+                connections.close_all()
+
+        return super().submit(closing)
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_pool", InlinePool)
+    monkeypatch.setattr(tasks, "LINGER", 0.0)
+    # In a test's transaction every connection looks obsolete.
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
+
+
+# The bell
+
+
+def test_bell_rings_once_in_its_time(db, bell, settings):
+    settings.QUEUE_WORKERS = 9
+    assert [bell.is_due(), bell.ring(), bell.is_due(), bell.ring()] == [True, True, False, False]
+    assert jobs() == ["returns.tasks.drain"]
+    rest(bell, settings.BELL_SECONDS)
+    assert [bell.is_due(), bell.ring()] == [True, True]
+    assert jobs() == ["returns.tasks.drain", "returns.tasks.drain"]
+
+
+def test_bell_is_silent_while_every_worker_has_a_job(db, bell, settings):
+    settings.QUEUE_WORKERS, settings.BELL_SECONDS = 2, 0
+    assert [bell.ring(), bell.ring(), bell.ring()] == [True, True, False]
+    OrmQ.objects.first().delete()
+    assert bell.ring() is True
+    assert len(jobs()) == 2
+
+
+def test_bell_rings_once_for_many_threads(bell, monkeypatch, settings):
+    settings.BELL_SECONDS = 60
+    rung = []
+    monkeypatch.setattr("returns.bell.broker", lambda: QuietBroker())
+    monkeypatch.setattr("returns.bell.async_task", lambda *arguments, **options: rung.append(arguments))
+    assert sorted(in_threads(8, lambda number: bell.ring())) == [False] * 7 + [True]
+    assert rung == [("returns.tasks.drain",)]
+
+
+class QuietBroker:
+    def queue_size(self) -> int:
+        return 0
+
+
+class LostBroker:
+    def queue_size(self) -> int:
+        raise ConnectionRefusedError("redis is away")
+
+
+def test_job_commits_with_the_transaction_that_rang(db, bell):
+    with transaction.atomic():
+        assert bell.ring() is True
+        transaction.set_rollback(True)
+    assert jobs() == []
+
+
+def test_event_is_stored_while_the_broker_is_away(db, send, monkeypatch, caplog):
+    monkeypatch.setattr("returns.bell.broker", LostBroker)
+    assert send(return_event(shop_id="1", return_id="2", order_id="3")).status_code == 200
+    assert WebhookEvent.objects.count() == 1
+    assert [record.message for record in caplog.records] == ["could not ring"]
+
+
+def test_events_in_a_burst_ring_once(db, send):
+    for number in range(5):
+        assert send(return_event(shop_id="1", return_id=str(number), order_id="3")).status_code == 200
+    assert (WebhookEvent.objects.count(), jobs()) == (5, ["returns.tasks.drain"])
+
+
+def test_duplicate_rings_for_nobody(db, send, bell):
+    event = return_event(shop_id="1", return_id="2", order_id="3")
+    send(event)
+    rest(bell, 60)
+    OrmQ.objects.all().delete()
+    assert send(event).json()["duplicate"] is True
+    assert jobs() == []
+
+
+# The drain
+
+
+def test_drain_with_nothing_to_do_ends_soon(db, inline, django_assert_max_num_queries):
+    started = time.monotonic()
+    with django_assert_max_num_queries(5):
+        assert drain() == 0
+    assert time.monotonic() - started < 0.5
+
+
+def test_drain_handles_what_arrived_and_carries_it_to_the_label(story, tell, inline):
+    expected = story.all_matched()
+    tell(story.cast.oms, expected.return_id, "")
+    assert drain() == 1
+    row = the_return(expected.return_id)
+    assert (row.status, row.claimed_until, row.claim_token) == ("DONE", None, None)
+    assert row.label_delivered_at is not None
+    assert [event.outcome for event in WebhookEvent.objects.all()] == ["APPLIED"]
+    assert drain() == 0
+
+
+def test_drain_carries_more_than_it_can_hold_at_a_time(db, inline, monkeypatch, settings):
+    settings.RETURNS_AT_A_TIME = 3
+    broken = ShopAuthorizationFactory(broken_at=timezone.now(), broken_reason="DEAUTHORIZED")
+    shop = ShopFactory(merchant=broken.merchant, authorization=broken)
+    TikTokReturnFactory.create_batch(8, shop=shop, next_attempt_at=timezone.now())
+    assert drain() == 8
+    found = TikTokReturn.objects.values_list("status", "reason", "claim_token").distinct()
+    assert list(found) == [("NEEDS_ATTENTION", "TIKTOK_CONNECTION", None)]
+
+
+def test_drain_goes_on_after_a_return_crashed(db, inline, monkeypatch, caplog):
+    first, second = TikTokReturnFactory.create_batch(2, next_attempt_at=timezone.now())
+    carried = []
+
+    def advance(key: int, *, token: Any) -> None:
+        TikTokReturn.objects.filter(pk=key).update(next_attempt_at=None)
+        if key == first.pk:
+            raise KeyError("a mistake of ours")
+        carried.append(key)
+
+    monkeypatch.setattr(tasks, "advance", advance)
+    assert drain() == 2
+    assert carried == [second.pk]
+    assert [record.message for record in caplog.records] == ["a return crashed"]
+
+
+def test_drain_that_ran_for_long_rings_for_the_next(db, inline, bell, monkeypatch):
+    monkeypatch.setattr(tasks, "LONGEST_DRAIN", -1.0)
+    row = TikTokReturnFactory(next_attempt_at=timezone.now())
+    event = WebhookEventFactory()
+    assert drain() == 0
+    assert jobs() == ["returns.tasks.drain"]
+    row.refresh_from_db()
+    event.refresh_from_db()
+    assert (row.claimed_until, event.handled_at) == (None, None)
+
+
+def test_drains_in_two_workers_carry_each_return_once(shared_database, sandbox, monkeypatch):
+    """Two drains with threads of their own, as two worker processes have them."""
+    story = Story(sandbox, assemble(sandbox))
+    told = [story.all_matched(), story.two_units(), story.matching_off(), story.qr_code()]
+    for expected in told:
+        body = json.dumps({"type": 12, "data": {"return_id": expected.return_id}})
+        WebhookEventFactory(shop_id=expected.player.shop_id, body=body)
+    pools = threading.local()
+    monkeypatch.setattr(tasks, "_pool", lambda: pools.own)
+
+    def worker(number: int) -> int:
+        with ClosingPool(4) as pools.own:
+            return drain()
+
+    assert sum(in_threads(2, worker)) >= len(told)
+    assert {(row.return_id, row.status) for row in TikTokReturn.objects.all()} == {
+        (expected.return_id, "DONE") for expected in told
+    }
+    done = StepAttempt.objects.filter(outcome="DONE", step__in=["CREATE", "DELIVER"])
+    assert done.count() == 2 * len(told)
+    held = [order["rmaNumber"] for order in sandbox.get("/state")["return_orders"]]
+    assert len(held) == len(set(held)) == len(told)
+
+
+# The sweep
+
+
+def test_sweep_rings_for_what_is_due_alone(db, bell):
+    now = timezone.now()
+    TikTokReturnFactory(next_attempt_at=None)
+    TikTokReturnFactory(next_attempt_at=now + timedelta(minutes=1))
+    TikTokReturnFactory(next_attempt_at=now, claimed_until=now + timedelta(minutes=1))
+    WebhookEventFactory(handled_at=now, outcome="APPLIED")
+    assert sweep() is False
+    assert jobs() == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        WebhookEventFactory,
+        lambda: TikTokReturnFactory(next_attempt_at=timezone.now()),
+        lambda: TikTokReturnFactory(
+            next_attempt_at=timezone.now() - timedelta(minutes=1), claimed_until=timezone.now() - timedelta(seconds=1)
+        ),
+    ],
+    ids=["an event", "a due return", "a return whose worker died"],
+)
+def test_sweep_rings_where_the_bell_was_lost(db, bell, make):
+    make()
+    assert sweep() is True
+    assert jobs() == ["returns.tasks.drain"]
+
+
+def test_lost_bell_costs_nothing_but_time(story, tell, inline, bell):
+    expected = story.all_matched()
+    tell(story.cast.oms, expected.return_id, "")
+    OrmQ.objects.all().delete()
+    rest(bell, 60)
+    assert sweep() is True
+    assert drain() == 1
+    assert the_return(expected.return_id).status == "DONE"
+
+
+def test_upkeep_takes_up_what_a_broken_connection_stopped(db, bell):
+    mended = TikTokReturnFactory(status="NEEDS_ATTENTION", reason="TIKTOK_CONNECTION")
+    still_broken = TikTokReturnFactory(
+        status="NEEDS_ATTENTION",
+        reason="TIKTOK_CONNECTION",
+        shop__authorization__broken_at=timezone.now(),
+        shop__authorization__broken_reason="DEAUTHORIZED",
+    )
+    upkeep()
+    mended.refresh_from_db()
+    still_broken.refresh_from_db()
+    assert mended.next_attempt_at <= timezone.now()
+    assert still_broken.next_attempt_at is None
+    assert "returns.tasks.drain" in jobs()
+
+
+def test_poll_finds_what_no_webhook_told(story, inline):
+    expected = story.all_matched()
+    upkeep()
+    assert jobs() == ["returns.tasks.poll", "returns.tasks.tend"]
+    assert poll() == 3
+    assert the_return(expected.return_id).status == "OPEN"
+    drain()
+    assert the_return(expected.return_id).status == "DONE"
