@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.utils import timezone
 
@@ -54,6 +56,14 @@ def sandbox_server() -> Iterator[Sandbox]:
     sandbox.start()
     yield sandbox
     sandbox.stop()
+
+
+@pytest.fixture(autouse=True)
+def _known_content_types(request: pytest.FixtureRequest, _django_db_helper: None) -> None:
+    """Django remembers content types for a process's life: no count of queries depends on the tests that ran before."""
+    marked = request.node.get_closest_marker("django_db") is not None
+    if marked or not {"db", "transactional_db"}.isdisjoint(request.fixturenames):
+        ContentType.objects.get_for_models(*apps.get_models())
 
 
 @pytest.fixture(autouse=True)
