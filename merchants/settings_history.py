@@ -69,6 +69,16 @@ class Difference:
         return f"{self.setting}: {self.before} → {self.after}"
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The settings in force at a time. `version` is None where none was ever noted; where the oldest was noted only
+    after that time, it is given. `since`: what the settings of today differ in; `before` is then."""
+
+    version: ShopSettings | None
+    is_noted_later: bool
+    since: list[Difference]
+
+
 def settings_of(shop: "Shop") -> dict[str, Any]:
     """The settings as a version holds them: JSON values, lanes by country."""
     found: dict[str, Any] = {name: getattr(shop, name) for name in COLUMNS}
@@ -135,6 +145,14 @@ def settings_at(*, shop: "Shop", at: datetime) -> ShopSettings | None:
     """The version in force at this time: what decided a return of then. None where none had been noted yet."""
     found: ShopSettings | None = shop.settings_versions.filter(changed_at__lte=at).order_by("-number").first()
     return found
+
+
+def settings_applied(*, shop: "Shop", at: datetime) -> Applied:
+    """What decided a return of this time, beside what would decide it today."""
+    version = settings_at(shop=shop, at=at)
+    oldest = version or shop.settings_versions.order_by("number").first()
+    since = differences(oldest.settings, settings_of(shop)) if oldest else []
+    return Applied(oldest, is_noted_later=oldest is not None and version is None, since=since)
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:

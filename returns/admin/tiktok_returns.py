@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from matching.models import Match
 from merchants.audit import LOOKED_AT_BUYER, record_act
+from merchants.settings_history import settings_applied
 from merchants.staff import BUYER_DATA
 from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, json_panel
 from returns.acts import PERMISSION_OF, Name
@@ -170,6 +171,7 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
             "row": row,
             "move": next_move(row),
             "panel": match_panel(row, match=current) if current else None,
+            "settings": settings_applied(shop=row.shop, at=current.decided_at) if current else None,
             "timeline": timeline(row, matches=matches, user=request.user),
             "label": _label(row),
             "may_see_buyer_data": request.user.has_perm(BUYER_DATA),

@@ -1,15 +1,18 @@
 """The page of a return: the timeline, the match panel, what would cure it and who can, and links both ways."""
 
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from matching.matcher import Reason as MatchReason
 from merchants.audit import record_act
+from merchants.settings_history import note_settings
 from returns.acts import Name
 from returns.admin.advice import AT_REST, CURES, FOR_REASON, NOT_OURS, next_move
 from returns.admin.match_panel import match_panel
@@ -141,6 +144,32 @@ def test_difference_of_two_ids_is_named(left: str, right: str, note: str) -> Non
     row = TikTokReturnFactory(shop__merchant=order.merchant)
     match = MatchFactory(shop=row.shop, return_id=row.return_id, sales_order=order, external_order_id=left)
     assert match_panel(row, match=match).comparisons[1].note == note
+
+
+def test_page_tells_the_settings_that_applied_and_what_changed_since(admin_client: Any) -> None:
+    now = timezone.now()
+    row = TikTokReturnFactory()
+    shop = row.shop
+    MatchFactory(shop=shop, return_id=row.return_id, decided_at=now - timedelta(hours=2))
+
+    def told() -> str:
+        section = page_of(admin_client, row).split('id="settings-heading"')[1].split("</section>")[0]
+        return " ".join(unescape(strip_tags(section)).split())
+
+    assert "today's were in force" in told()
+    first = note_settings(shop=shop, by="mona", now=now - timedelta(hours=1))
+    assert "Version 1 is the oldest, noted only later:" in told()
+    type(first).objects.update(changed_at=now - timedelta(hours=3), reason="Set up")
+    assert f"Version 1 was in force, since {now - timedelta(hours=3):%Y-%m-%d %H:%M:%S} UTC · mona (Set up)" in told()
+    assert "Today's settings are the same." in told()
+    type(shop).objects.update(match_wait=timedelta(minutes=25))
+    note_settings(shop=shop, by="tom", now=now - timedelta(hours=1))
+    assert told().endswith("Match wait10 min25 min")
+    assert f'href="{reverse("admin:merchants_shopsettings_change", args=[first.pk])}"' in page_of(admin_client, row)
+
+
+def test_page_before_a_match_tells_of_no_settings(admin_client: Any) -> None:
+    assert "settings-heading" not in page_of(admin_client, TikTokReturnFactory())
 
 
 def test_pages_lead_to_each_other(admin_client: Any) -> None:
