@@ -291,6 +291,9 @@ REBOUND_AUTH_URLS = {
 SANDBOX_PAGE_URL = url("SANDBOX_PAGE_URL", "") if env.str("SANDBOX_PAGE_URL", default="") else ""
 REMOTE_CONNECT_SECONDS = number("REMOTE_CONNECT_SECONDS", 5, least=1, most=30)
 REMOTE_READ_SECONDS = number("REMOTE_READ_SECONDS", 20, least=1, most=60)
+# How long after it was sent a creation at ReBound may still be carried out, its answer lost. We give up after 45 s at
+# most, and may have renewed a token before; gateways end what runs behind them after 60 s, some only after 230 s.
+CREATION_LANDS_SECONDS = number("CREATION_LANDS_SECONDS", 300, least=30, most=3600)
 
 # --- Web ------------------------------------------------------------------------------------------------
 

@@ -25,14 +25,18 @@ MOST_CREATIONS = 5  # ReBound returns of one parcel, each after the one before w
 class BlockedError(Exception):
     """A step cannot go on, for a reason that a person can read and act on.
 
-    `passing` says that it may cure itself: then the step is tried a few times before it asks for a person.
+    `passing` says that it may cure itself: then the step is tried a few times before it asks for a person. `until` is
+    the time at which it will have cured itself: then it is tried again and again till there, and asks for nobody.
     """
 
-    def __init__(self, reason: Reason, detail: str = "", *, passing: bool = False) -> None:
+    def __init__(
+        self, reason: Reason, detail: str = "", *, passing: bool = False, until: datetime | None = None
+    ) -> None:
         super().__init__(f"{reason.label}. {detail}".strip())
         self.reason = reason
         self.detail = detail
         self.passing = passing
+        self.until = until
 
 
 def need_of(tiktok_return: TikTokReturn, *, our_tracking_number: str) -> LabelNeed:

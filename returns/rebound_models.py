@@ -47,7 +47,7 @@ class ReboundReturn(models.Model):
         help_text="Whose claim creates it.",
     )
     creating_until = models.DateTimeField(null=True, blank=True, help_text="Until then only that claim may.")
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="When the creation was first sent.")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When a creation that may land was last sent.")
     rebound_id = models.CharField(max_length=255, blank=True)
     rebound_status = models.CharField(max_length=40, blank=True)
     rebound_sales_order_id = models.CharField(

@@ -215,7 +215,7 @@ def _try(journey: Journey, *, step: Step) -> Resting | None:
     except BlockedError as error:
         tries = _tries(row, step=step)
         _finish(attempt, outcome=AttemptOutcome.BLOCKED, detail=str(error))
-        return _after_block(error, tries=tries)
+        return _after_block(error, tries=tries, now=journey.now)
     except DATABASE_AWAY:
         raise
     except Exception as error:
@@ -275,12 +275,15 @@ def _again(
 ) -> Resting:
     """Try again, after a pause that doubles up to an hour: quietly while there is patience, then with a person asked
     to look."""
-    seconds = 2.0 ** min(tries - 1, MOST_DOUBLINGS) * random.uniform(0.75, 1.25)  # noqa: S311
-    asked = getattr(error, "retry_after", None) or 0.0
-    pause = min(timedelta(seconds=max(seconds, asked)), SLOW)
+    pause = _pause(tries, at_least=getattr(error, "retry_after", None) or 0.0)
     if tries < patience:
         return Resting(Rest(Status.WAITING, Reason.REMOTE_BUSY, str(error)), after=pause, failed=True)
     return Resting(Rest(Status.NEEDS_ATTENTION, reason, str(error)), after=pause, failed=True)
+
+
+def _pause(tries: int, *, at_least: float = 0.0) -> timedelta:
+    seconds = 2.0 ** min(tries - 1, MOST_DOUBLINGS) * random.uniform(0.75, 1.25)  # noqa: S311
+    return min(timedelta(seconds=max(seconds, at_least)), SLOW)
 
 
 def _after_configuration_error(journey: Journey, *, error: ConfigurationError) -> Resting:
@@ -291,9 +294,12 @@ def _after_configuration_error(journey: Journey, *, error: ConfigurationError) -
     return Resting(Rest(Status.NEEDS_ATTENTION, Reason.REBOUND_CONNECTION, str(error)))
 
 
-def _after_block(error: BlockedError, *, tries: int) -> Resting:
+def _after_block(error: BlockedError, *, tries: int, now: datetime) -> Resting:
     if error.reason == Reason.SIBLING_AWAITED:
         return Resting(Rest(Status.WAITING, error.reason), after=SIBLING_PAUSE)
+    if error.until is not None:
+        pause = min(_pause(tries), max(error.until - now, timedelta(0)))
+        return Resting(Rest(Status.WAITING, error.reason, error.detail), after=pause, failed=True)
     if error.passing:
         return _again(error.reason, error=error, tries=tries)
     rest = Rest(Status.NEEDS_ATTENTION, error.reason, error.detail)

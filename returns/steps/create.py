@@ -9,7 +9,7 @@ import logging
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +18,13 @@ from django.db.models import Q
 from matching.models import Match, SalesOrder, SalesOrderItem
 from matching.services import matched_items
 from merchants.models import Lane
-from rebound_tts.clients.errors import ConflictError, PermanentError, UnexpectedAnswerError
+from rebound_tts.clients.errors import (
+    ConflictError,
+    PermanentError,
+    RemoteError,
+    UnexpectedAnswerError,
+    UnknownOutcomeError,
+)
 from rebound_tts.clients.rebound_answers import ReboundReturnOrder
 from rebound_tts.clients.rebound_orders import Address, NewReturnItem, NewReturnOrder
 from rebound_tts.ops.tallies import count
@@ -30,7 +36,6 @@ from returns.steps.fetch import fetch_order
 
 logger = logging.getLogger(__name__)
 
-# Longer than a creation takes. Until then only the leading return's claim creates; then another of the parcel may.
 CONFIRMED = (
     "rebound_id",
     "rebound_status",
@@ -45,6 +50,7 @@ CONFIRMED = (
     "linked_late_at",
     "link_note",
 )
+# Longer than a creation takes. Until then only the leading return's claim creates; then another of the parcel may.
 CREATION_LEASE = timedelta(seconds=60)
 
 
@@ -80,8 +86,8 @@ def create(journey: Journey) -> str:
     created = None
     if rebound_return.asked_at:
         created = _adoptable(journey, rebound_return=rebound_return)
-        if created is None:
-            _mend(journey, rebound_return=rebound_return)
+    if created is None and not leads:
+        _mend(journey, rebound_return=rebound_return)
     if created is None:
         created = _post(journey, rebound_return=rebound_return)
     _confirm(rebound_return, created=created, journey=journey)
@@ -283,9 +289,6 @@ def _post(journey: Journey, *, rebound_return: ReboundReturn) -> ReboundReturnOr
     except UnexpectedAnswerError:
         raise
     except PermanentError as error:
-        known = _adoptable(journey, rebound_return=rebound_return) if isinstance(error, ConflictError) else None
-        if known is not None:
-            return known
         if rebound_return.kind == Kind.DIRECT:
             if not journey.tiktok_return.order_fetched_at:
                 # TikTok did not show the order, so it was asked for without an address: that may pass.
@@ -300,12 +303,37 @@ def _post(journey: Journey, *, rebound_return: ReboundReturn) -> ReboundReturnOr
 
 
 def _ask(journey: Journey, *, rebound_return: ReboundReturn) -> ReboundReturnOrder:
-    """Post it, after committing what is asked, so that a crash is followed by a look-up and not by a second post."""
+    """Post it, after committing what is asked, so that a crash is followed by a look-up and not by a second post.
+
+    Adopts what an earlier try made meanwhile: ReBound refuses the reference then.
+    """
     order = _order_to_post(journey, rebound_return=rebound_return)
+    asked_before = rebound_return.asked_at
     rebound_return.request = _request(order)
-    rebound_return.asked_at = rebound_return.asked_at or journey.now
+    rebound_return.asked_at = journey.now
     rebound_return.save(update_fields=["request", "asked_at"])
-    return journey.rebound.create_return_order(order)
+    try:
+        return journey.rebound.create_return_order(order)
+    except (UnknownOutcomeError, UnexpectedAnswerError):
+        raise
+    except ConflictError as error:
+        known = _adoptable(journey, rebound_return=rebound_return)
+        if known is None and (error.existing_id or rebound_return.kind == Kind.DIRECT):
+            # The reference is taken, by what its search does not show yet: a direct return competes for nothing else.
+            raise BlockedError(Reason.CREATE_REFUSED, str(error), passing=True) from error
+        if known is None:
+            _note_refusal(rebound_return, asked_before=asked_before)
+            raise
+        return known
+    except RemoteError:
+        _note_refusal(rebound_return, asked_before=asked_before)
+        raise
+
+
+def _note_refusal(rebound_return: ReboundReturn, *, asked_before: datetime | None) -> None:
+    """Nothing of this try can land any more; of one before it something may."""
+    rebound_return.asked_at = asked_before
+    rebound_return.save(update_fields=["asked_at"])
 
 
 def _request(order: NewReturnOrder) -> dict[str, Any]:
@@ -343,6 +371,13 @@ def _is_still_wanted(rebound_return: ReboundReturn, *, journey: Journey) -> bool
     return current.filter(sales_order=rebound_return.sales_order_id).exists()
 
 
+def _recognize_link(rebound_return: ReboundReturn, *, created: ReboundReturnOrder, journey: Journey) -> None:
+    """An earlier try, linked, landed after it was taken for refused: what it was matched to stands."""
+    order, _ = journey.order_to_link()
+    if order is not None and order.rebound_id == created.sales_order_id:
+        rebound_return.kind, rebound_return.direct_reason, rebound_return.sales_order = Kind.LINKED, "", order
+
+
 @transaction.atomic
 def _confirm(rebound_return: ReboundReturn, *, created: ReboundReturnOrder, journey: Journey) -> None:
     now = journey.now
@@ -352,6 +387,8 @@ def _confirm(rebound_return: ReboundReturn, *, created: ReboundReturnOrder, jour
     rebound_return.confirmed_at = now
     rebound_return.creating_until = None
     rebound_return.rebound_sales_order_id = created.sales_order_id or ""
+    if rebound_return.kind == Kind.DIRECT and created.sales_order_id:
+        _recognize_link(rebound_return, created=created, journey=journey)
     if rebound_return.kind == Kind.LINKED and not _is_still_wanted(rebound_return, journey=journey):
         rebound_return.let_go()
     rebound_return.late_look_at = first_look(rebound_return, matches=journey.matches.values(), now=now)

@@ -1,12 +1,16 @@
 """Each remote call fails, in every way that a call can: in the end there is one return and one label, or a name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from merchants import connections
+from rebound_tts.clients.errors import UnknownOutcomeError
 from rebound_tts.clients.http import Transport
+from rebound_tts.clients.rebound import NewReturnOrder, ReboundClient, ReboundReturnOrder
 from rebound_tts.demo.story import Expected
 from returns.models import ReboundReturn, TikTokReturn
 from tests.returns.scene import CREATION, UPLOAD, Scene
@@ -183,6 +187,106 @@ def test_creation_whose_answer_was_lost_is_cancelled_with_its_return(scene: Scen
     scene.changes(expected.player, expected.return_id, return_status="RETURN_OR_REFUND_REQUEST_CANCEL")
     assert scene.rest(expected.return_id) == ("CANCELLED", "")
     assert [order["status"] for order in scene.at_rebound()] == ["CANCELLED"]
+
+
+@pytest.fixture
+def lands(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """The next creation gets no answer and is still on its way, until the test says that it lands at ReBound."""
+    on_its_way: list[Callable[[], Any]] = []
+    create = ReboundClient.create_return_order
+
+    def lose(client: ReboundClient, order: NewReturnOrder) -> ReboundReturnOrder:
+        monkeypatch.setattr(ReboundClient, "create_return_order", create)
+        on_its_way.append(partial(create, client, order))
+        raise UnknownOutcomeError(vendor="rebound", method="POST", path="/return-orders", message="no answer")
+
+    monkeypatch.setattr(ReboundClient, "create_return_order", lose)
+    return lambda: on_its_way.pop()()
+
+
+CANCELS = {"return_status": "RETURN_OR_REFUND_REQUEST_CANCEL"}
+CANCELLATION = "rebound POST /return-orders/{id}/cancel"
+
+
+def test_creation_that_lands_after_its_cancellation_looked_for_it_is_cancelled(
+    scene: Scene, lands: Callable[[], None]
+) -> None:
+    expected = scenario(scene, "create")
+    scene.starts(expected)
+    scene.changes(expected.player, expected.return_id, **CANCELS)
+    assert (scene.rest(expected.return_id), scene.at_rebound()) == (("WAITING", "REMOTE_BUSY"), [])
+    scene.passes(seconds=40)
+    assert (scene.rest(expected.return_id), scene.at_rebound()) == (("WAITING", "REMOTE_BUSY"), [])
+    lands()
+    assert [order["status"] for order in scene.at_rebound()] == ["ACTIVE"]
+    scene.passes(minutes=5)
+    assert scene.rest(expected.return_id) == ("CANCELLED", "")
+    assert [order["status"] for order in scene.at_rebound()] == ["CANCELLED"]
+    assert (scene.calls()[CANCELLATION], scene.uploads(expected.return_id)) == (1, [])
+
+
+def test_creation_that_never_lands_is_cancelled_once_it_cannot_land_any_more(
+    scene: Scene, lands: Callable[[], None]
+) -> None:
+    expected = scenario(scene, "create")
+    scene.starts(expected)
+    scene.changes(expected.player, expected.return_id, **CANCELS)
+    scene.passes(minutes=4)
+    assert scene.rest(expected.return_id) == ("WAITING", "REMOTE_BUSY")
+    scene.passes(minutes=2)
+    assert (scene.rest(expected.return_id), scene.at_rebound()) == (("CANCELLED", ""), [])
+    looks = [outcome for step, outcome in scene.steps(expected.return_id) if step == "CANCEL"]
+    assert (looks[-1], set(looks[:-1]), len(looks) < 12) == ("DONE", {"BLOCKED"}, True)
+
+
+def test_creation_that_was_refused_is_not_waited_for_by_its_cancellation(scene: Scene) -> None:
+    expected = scenario(scene, "create")
+    CALLS["create"].fails(scene, kind="status", status=503, times=99)
+    scene.starts(expected)
+    scene.changes(expected.player, expected.return_id, **CANCELS)
+    assert (scene.rest(expected.return_id), scene.at_rebound()) == (("CANCELLED", ""), [])
+
+
+def test_creation_that_lands_before_it_is_asked_for_again_is_adopted(scene: Scene, lands: Callable[[], None]) -> None:
+    """Between the look-up, which finds nothing, and the second post, which is refused since the first is there."""
+    expected = scenario(scene, "create")
+    nothing = {"status": 200, "body": {"content": [], "totalElements": 0}}
+    CALLS["collect"].fails(scene, kind="status", **nothing)
+    scene.starts(expected)
+    lands()
+    scene.passes(seconds=5)
+    assert scene.differences(expected) == ()
+    assert (len(scene.at_rebound()), scene.calls()[CREATION]) == (1, 2)
+
+
+@pytest.mark.parametrize("looks", [2, 3])
+def test_creation_that_its_look_ups_do_not_show_yet_is_adopted_later(
+    scene: Scene, lands: Callable[[], None], looks: int
+) -> None:
+    """A search may be behind: the reference is known to be taken, and no direct return is made of a linked one."""
+    expected = scenario(scene, "create")
+    nothing = {"status": 200, "body": {"content": [], "totalElements": 0}}
+    CALLS["collect"].fails(scene, kind="status", times=looks, **nothing)
+    scene.starts(expected)
+    lands()
+    scene.passes(seconds=30)
+    assert scene.differences(expected) == ()
+    assert len(scene.at_rebound()) == 1
+
+
+def test_linked_creation_that_lands_after_it_went_direct_is_linked(scene: Scene, lands: Callable[[], None]) -> None:
+    """The second post was refused for good before the first, which was not, had landed."""
+    expected = scenario(scene, "create")
+    CALLS["create"].fails(scene, kind="status", status=422)
+    CALLS["create"].fails(scene, kind="drop_before", times=99)  # the direct one
+    scene.starts(expected)
+    scene.passes(seconds=10)
+    assert ReboundReturn.objects.get().kind == "DIRECT"
+    scene.mends()
+    lands()
+    scene.passes(seconds=30)
+    assert scene.differences(expected) == ()
+    assert len(scene.at_rebound()) == 1
 
 
 def test_reference_that_rebound_knows_is_adopted(scene: Scene) -> None:
