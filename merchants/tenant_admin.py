@@ -8,19 +8,26 @@ which answers 404 for what is not there or not theirs, or its rows from `self.ge
 import json
 from typing import Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.paginator import Page
 from django.db.models import ForeignKey, Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.paginator import InfinitePaginator
 
 from merchants.audit import AuditEntry, record_act
 from merchants.staff import path_to_merchant, within
+
+TOO_DEEP = _("Lists end here. What is further down is found by a filter or a search.")
 
 
 def json_panel(value: Any) -> SafeString | str:
@@ -93,12 +100,42 @@ def _as_stored(part: Any) -> str:
     return part if isinstance(part, str) else json.dumps([part])
 
 
+class BoundedPaginator(InfinitePaginator):
+    """Pages without a count, to a depth that any table bears; beyond it a filter finds more than patience does.
+
+    A page asks for its keys first, which an index answers alone, and only then for its rows with all that they show.
+    """
+
+    template_name = "admin/pagination_bounded.html"
+    deepest = 200
+
+    @cached_property
+    def num_pages(self) -> int:
+        return self.deepest
+
+    def page(self, number: int | str) -> Page:
+        at = self.validate_number(number)
+        start = (at - 1) * self.per_page
+        rows: Any = self.object_list
+        keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
+        return self._get_page(rows.filter(pk__in=keys), at, self)
+
+
 class ReadOnlyAdmin(TenantAdmin):
     """Rows to look at. Who may change them may run the actions of the list; no page of a row saves it, since that
     would write back what a worker changed meanwhile. These tables grow, so that their lists count nothing."""
 
-    paginator = InfinitePaginator
+    paginator = BoundedPaginator
     list_disable_select_all = True  # it would name a count
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        asked = request.GET.get(PAGE_VAR, "")
+        if asked.isdigit() and int(asked) > BoundedPaginator.deepest:
+            messages.warning(request, TOO_DEEP)
+            deepest = request.GET.copy()
+            deepest[PAGE_VAR] = str(BoundedPaginator.deepest)
+            return HttpResponseRedirect(f"{request.path}?{deepest.urlencode()}")
+        return super().changelist_view(request, extra_context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
