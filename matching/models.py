@@ -268,7 +268,7 @@ class Match(models.Model):
     REASONS = [(reason.value, reason.value.replace("_", " ").capitalize()) for reason in Reason]
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
-    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="matches")
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="matches", db_index=False)
     return_id = models.CharField(max_length=64, help_text="TikTok's id of the return.")
     outcome = models.CharField(max_length=20, choices=OUTCOMES)
     reason = models.CharField(max_length=30, choices=REASONS, blank=True)
@@ -312,6 +312,8 @@ class Match(models.Model):
             ),
         ]
         indexes = [
+            # Every decision on a return, superseded ones too.
+            models.Index(fields=["shop", "return_id"], name="decisions_on_a_return"),
             # An order that arrives asks which returns it may help.
             models.Index(
                 fields=["merchant", "order_key"],

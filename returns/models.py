@@ -6,7 +6,7 @@ and for finding what is due. No remote call starts here.
 """
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -115,10 +115,21 @@ class TikTokReturnQuerySet(TenantQuerySet):
 
     def past_half_of_wait(self, *, now: datetime) -> Self:
         """Waits for its order, and less than half of its shop's wait is left."""
-        late = Q()
+        late, longest = Q(), timedelta(0)
         for wait in Shop.objects.order_by("match_wait").values_list("match_wait", flat=True).distinct():
             late |= Q(shop__match_wait=wait, match_wait_until__lte=now + wait / 2)
-        return self.filter(late, status=Status.WAITING, reason=Reason.ORDER_AWAITED) if late else self.none()
+            longest = wait
+        # The last is for the index: a choice of several limits has none.
+        return (
+            self.filter(
+                late,
+                status=Status.WAITING,
+                reason=Reason.ORDER_AWAITED,
+                match_wait_until__lte=now + longest / 2,
+            )
+            if late
+            else self.none()
+        )
 
     def label_not_delivered(self) -> Self:
         """ReBound has the return, and its label is not in the buyer's app."""
@@ -249,7 +260,19 @@ class TikTokReturn(models.Model):
             models.Index(fields=["reason", "id"], condition=~Q(reason=""), name="returns_with_a_reason"),
             models.Index(fields=["match_outcome", "id"], name="returns_of_a_match_outcome"),
             models.Index(fields=["platform_origin", "id"], name="returns_of_an_origin"),
+            models.Index(fields=["platform_origin", "match_outcome", "id"], name="returns_of_origin_and_outcome"),
             models.Index(fields=["created_at"], name="return_by_creation"),
+            # The work queue's numbers: what is late, and whose label is not in the buyer's app.
+            models.Index(
+                fields=["match_wait_until", "merchant"],
+                condition=Q(status="WAITING", reason="ORDER_AWAITED"),
+                name="returns_that_await_an_order",
+            ),
+            models.Index(
+                fields=["merchant", "status", "id"],
+                condition=Q(rebound_return__isnull=False, label_delivered_at__isnull=True),
+                name="returns_without_their_label",
+            ),
             models.Index(fields=["return_id"], name="return_by_return_id"),
         ]
 

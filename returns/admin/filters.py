@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.contrib.admin import ChoicesFieldListFilter
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +12,9 @@ from unfold.contrib.filters.admin import DropdownFilter
 from matching.models import Match
 from merchants.models import Lane
 from merchants.staff import within
-from returns.models import TikTokReturn
+from returns.events import KNOWN_TYPES
+from returns.models import ReboundReturn, TikTokReturn, WebhookEvent
+from returns.rebound_events import MILESTONES
 
 
 class WhereItIs(DropdownFilter):
@@ -30,6 +33,30 @@ class WhereItIs(DropdownFilter):
         if self.value() == "undelivered":
             return rows.label_not_delivered()
         return queryset
+
+
+class LinkedOrDirect(ChoicesFieldListFilter):
+    """Of two values each is common, so that the list is walked from its newest row and asks of each; a join would
+    collect and sort half of all returns for the first page."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
+        if not self.lookup_val:
+            return queryset
+        held = ReboundReturn.objects.filter(pk=OuterRef("rebound_return"), kind__in=self.lookup_val)
+        return queryset.filter(Exists(held))
+
+
+class EventType(DropdownFilter):
+    """`?type__exact=12`, of the types that we know: asking the table which there are would read all of it."""
+
+    title = _("type")
+    parameter_name = "type__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(each, each) for each in (*sorted(KNOWN_TYPES, key=int), *sorted(MILESTONES))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+        return queryset.filter(type=self.value()) if self.value() else queryset
 
 
 class WhyDirect(DropdownFilter):

@@ -27,7 +27,7 @@ from returns.admin.act_views import ActViews
 from returns.admin.advice import next_move
 from returns.admin.bulk_views import BulkViews
 from returns.admin.export import csv_of
-from returns.admin.filters import Country, WhereItIs, WhyDirect
+from returns.admin.filters import Country, LinkedOrDirect, WhereItIs, WhyDirect
 from returns.admin.match_panel import match_panel
 from returns.admin.search import FIELDS, returns_with_id
 from returns.admin.timeline import timeline
@@ -63,7 +63,7 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
         WhereItIs,
         "match_outcome",
         "platform_origin",
-        "rebound_return__kind",
+        ("rebound_return__kind", LinkedOrDirect),
         WhyDirect,
         Country,
         ("created_at", RangeDateFilter),

@@ -22,6 +22,7 @@ from merchants.staff import within
 from merchants.tenant_admin import ReadOnlyAdmin, json_panel
 from rebound_tts.clients.tiktok_answers import is_personal
 from returns.admin.act_views import MayBeEmptyForm
+from returns.admin.filters import EventType
 from returns.bell import bell
 from returns.models import WebhookEvent
 from returns.replay import MOST, events_of_shop, replay
@@ -78,7 +79,7 @@ class SinceForm(MayBeEmptyForm):
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = ("received_at", "source", "type", "shop_id", "outcome", "detail", "tiktok_return")
-    list_filter = ("source", "type", "outcome")
+    list_filter = ("source", EventType, "outcome")
     list_select_related = ("tiktok_return",)
     search_fields = ("dedupe_key__exact", "correlation_id__exact", "shop_id__exact")
     search_help_text = "The whole notification id, correlation id or shop id."

@@ -8,6 +8,7 @@ import logging
 import os
 import statistics
 import time
+from datetime import timedelta
 from typing import Any
 
 import django
@@ -100,7 +101,10 @@ def fill() -> None:
     )
     label = factories.ReturnLabelFactory(rebound_return=held)
     copy(label, RETURNS, **owner, rebound_return_id=f"{START} + n", tracking_number=text("RM"))
-    row = factories.TikTokReturnFactory(shop=shop, rebound_return=held, fetched_at=now, label_delivered_at=now)
+    soon = now + timedelta(minutes=2)
+    row = factories.TikTokReturnFactory(
+        shop=shop, rebound_return=held, fetched_at=now, label_delivered_at=now, match_wait_until=soon
+    )
     state = "CASE WHEN n % 100 < 3 THEN {} WHEN n % 100 < 7 THEN {} ELSE {} END"
     copy(
         row,
@@ -111,6 +115,8 @@ def fill() -> None:
         rebound_return_id=f"{START} + n",
         status=state.format("'NEEDS_ATTENTION'", "'WAITING'", "'DONE'"),
         reason=state.format("'NO_LANE'", "'ORDER_AWAITED'", "''"),
+        match_wait_until=state.format("NULL", 't."match_wait_until"', "NULL"),
+        label_delivered_at=state.format("NULL", 't."label_delivered_at"', 't."label_delivered_at"'),
         match_outcome=f"CASE WHEN {linked} THEN 'MATCHED' WHEN n % 10000 = 7 THEN 'ORDER_ONLY' ELSE 'NO_MATCH' END",
         platform_origin=f"CASE WHEN n % {MERCHANTS} = 3 THEN 'MAGENTO' ELSE 'SHOPIFY' END",
     )
@@ -149,6 +155,9 @@ def addresses() -> dict[str, str]:
         "work queue": reverse("admin:index"),
         "returns": returns,
         "returns, needs attention": f"{returns}?status__exact=NEEDS_ATTENTION",
+        "returns, past half of their wait": f"{returns}?at=half",
+        "returns, labels not delivered": f"{returns}?at=undelivered",
+        "returns, the deepest page": f"{returns}?p={min(200, max(1, RETURNS // 50))}",
         "returns, done": f"{returns}?status__exact=DONE",
         "returns, one reason": f"{returns}?reason__exact=NO_LANE",
         "returns, direct": f"{returns}?rebound_return__kind__exact=DIRECT",
