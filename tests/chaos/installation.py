@@ -12,15 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 from tests.benchmarks.servers import FOLDER, descendants
+from tests.chaos.ending import is_alive
 
 ORPHANS_SECONDS = 5.0  # after its ancestor was killed, a process may take so long to be gone
 SKEW_SECONDS = 25
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+STOP_SECONDS = 40.0  # 30 are promised
 
 
 class Installation:
@@ -92,21 +88,26 @@ class Installation:
                 return
             time.sleep(0.05)
 
-    def stop(self) -> None:
-        """Gracefully, within the 30 seconds that are promised; what is then left is a breach."""
+    def __exit__(self, kind: type[BaseException] | None, *failure: object) -> None:
+        self.stop(patience=STOP_SECONDS if kind is None else 0.0)
+
+    def stop(self, *, patience: float = STOP_SECONDS) -> None:
+        """Gracefully, within the 30 seconds that are promised; what is then left is a breach, and killed."""
         self._stopping.set()
         if self._init.is_alive():
             self._init.join()
+        family = descendants([process.pid for process in self._running.values()])
         for process in self._running.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + patience
         for name, process in self._running.items():
             try:
                 process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
                 self.orphans.append(f"{name}: it does not stop on SIGTERM")
-                for pid in descendants([process.pid]):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                process.wait()
+        for pid in [each for each in family if is_alive(each)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in self._running.values():
+            process.wait()

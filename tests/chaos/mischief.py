@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -55,12 +55,15 @@ class Mischief:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *failure: object) -> None:
         """End, and leave nothing broken behind."""
         self._stopping.set()
+        if kind is not None:
+            return  # everything ends: its thread is not waited for
         self._thread.join()
         requests.delete(f"{self.control._url}/faults", timeout=10).raise_for_status()
         if self.failure is not None:
@@ -81,7 +84,7 @@ class Mischief:
                 act = self.dice.choices([act for _, act in kinds], [weight for weight, _ in kinds])[0]
                 self.done[act()] += 1
         except BaseException as error:
-            self.failure = error  # raised again by stop()
+            self.failure = error  # raised again at the end
 
     def remote_fails(self) -> str:
         remote = self.dice.choice(["tiktok", "rebound"])
