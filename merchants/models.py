@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from merchants.audit import AuditEntry as AuditEntry  # models of this app that have a module of their own
 from merchants.encryption import EncryptedTextField
+from merchants.link_templates import order_system_template, seller_center_template
 from merchants.settings_history import ShopSettings as ShopSettings
 from merchants.staff import StaffAssignment as StaffAssignment
 
@@ -237,6 +238,22 @@ class Shop(models.Model):
         default=False, help_text="Create a return direct unless every line of it matched."
     )
     match_wait = models.DurationField(default=timedelta(minutes=10), help_text="How long a return waits for its order.")
+    seller_center_link = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[seller_center_template],
+        help_text="Where TikTok's Seller Center shows a return or an order: https://…{return_id} or https://…{order_id}",
+    )
+    order_system_link = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[order_system_template],
+        help_text="Where the OMS shows an order: https://…{external_order_id}",
+    )
     created_at = models.DateTimeField()
 
     # How far the merchant is with setting it up

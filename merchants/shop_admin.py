@@ -99,6 +99,7 @@ class ShopAdmin(TenantAdmin):
                 )
             },
         ),
+        (_("Links to other systems"), {"fields": ("seller_center_link", "order_system_link")}),
         (_("Who changed what"), {"fields": ("history",)}),
     )
     readonly_fields = (

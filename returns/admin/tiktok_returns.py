@@ -28,6 +28,7 @@ from returns.admin.advice import next_move
 from returns.admin.bulk_views import BulkViews
 from returns.admin.export import csv_of
 from returns.admin.filters import Country, LinkedOrDirect, WhereItIs, WhyDirect
+from returns.admin.ids import ids_of
 from returns.admin.match_panel import match_panel
 from returns.admin.search import FIELDS, returns_with_id
 from returns.admin.timeline import timeline
@@ -174,6 +175,7 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
             "settings": settings_applied(shop=row.shop, at=current.decided_at) if current else None,
             "timeline": timeline(row, matches=matches, user=request.user),
             "label": _label(row),
+            "ids": ids_of(row, match=current, label=_label(row)),
             "may_see_buyer_data": request.user.has_perm(BUYER_DATA),
             "facts": _facts(row),
             "acts": self.acts_on(request, row, is_matched=bool(current and current.sales_order_id)),
@@ -272,7 +274,6 @@ def _facts(row: TikTokReturn) -> list[tuple[Any, Any]]:
     """Name and value of what TikTok says and of how far we are; an empty value is left out."""
     held = row.rebound_return
     facts: list[tuple[Any, Any]] = [
-        (_("TikTok order"), row.order_id),
         (_("Return status"), row.return_status),
         (_("Return type"), row.return_type),
         (_("Return method"), row.return_method),

@@ -119,6 +119,36 @@ def test_look_of_a_return(at_desk: Callable[..., Page], size: tuple[int, int], d
     assert page.locator(".timeline time").first.get_attribute("title")
 
 
+def test_ids_are_copied_by_keyboard_and_it_is_said(at_desk: Callable[..., Page]) -> None:
+    row = stuck_return()
+    page = at_desk(reverse("admin:returns_tiktokreturn_change", args=[row.pk]), size=LAPTOP)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = page.get_by_role("button", name="Copy TikTok order id")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="TikTok order id copied")).to_have_count(1)
+    expect(button).to_be_focused()
+    assert page.evaluate("navigator.clipboard.readText()") == row.order_id
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Copy External order id")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status").filter(has_text="External order id copied")).to_have_count(1)
+    assert page.evaluate("navigator.clipboard.readText()") == "#1042"
+
+
+def test_ids_are_copied_without_a_secure_connection_and_a_failure_is_said(at_desk: Callable[..., Page]) -> None:
+    row = stuck_return()
+    page = at_desk(reverse("admin:returns_tiktokreturn_change", args=[row.pk]), size=LAPTOP)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.evaluate("document.execCommand = () => { window.copied = document.activeElement.value; return true; }")
+    page.get_by_role("button", name="Copy Tracking number").click()
+    expect(page.get_by_role("status").filter(has_text="Tracking number copied")).to_have_count(1)
+    assert page.evaluate("window.copied") == "RM123456785GB"
+    page.evaluate("document.execCommand = () => false")
+    page.get_by_role("button", name="Copy Tracking number").click()
+    expect(page.get_by_role("status").filter(has_text="It could not be copied")).to_be_visible()
+
+
 def carry_on() -> None:
     """What a worker does for a run over many, and for what it made due; without remotes, so that returns are marked."""
     for ahead in range(100):

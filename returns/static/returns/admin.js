@@ -42,8 +42,45 @@ function enterOpensFirst() {
   });
 }
 
+// Without a secure connection browsers offer only the old way, by a selection.
+async function toClipboard(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "desk-told";
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("not copied");
+}
+
+// Ids are copied by a button, which says so to eyes and, through the page's status, to ears.
+function copyButtons() {
+  const told = document.querySelector("#told");
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    const name = button.textContent;
+    button.addEventListener("click", async () => {
+      let said = button.dataset.done;
+      try {
+        await toClipboard(button.dataset.copy);
+        button.textContent = "\u2713 " + name;
+      } catch {
+        said = told.dataset.failed;
+        told.classList.add("is-shown");
+      }
+      button.focus();
+      told.textContent = "";
+      setTimeout(() => { told.textContent = said; }, 50); // the same words twice are read out twice
+      setTimeout(() => { button.textContent = name; }, 3000);
+    });
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   localTimes();
   poll();
   enterOpensFirst();
+  copyButtons();
 });
