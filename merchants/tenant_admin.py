@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.paginator import InfinitePaginator
+from unfold.paginator import InfinitePaginator as UncountedPaginator
 
 from merchants.audit import AuditEntry, record_act
 from merchants.staff import path_to_merchant, within
@@ -100,7 +100,7 @@ def _as_stored(part: Any) -> str:
     return part if isinstance(part, str) else json.dumps([part])
 
 
-class BoundedPaginator(InfinitePaginator):
+class InfinitePaginator(UncountedPaginator):  # by this name the theme knows that there is no count to show
     """Pages without a count, to a depth that any table bears; beyond it a filter finds more than patience does.
 
     A page asks for its keys first, which an index answers alone, and only then for its rows with all that they show.
@@ -125,15 +125,15 @@ class ReadOnlyAdmin(TenantAdmin):
     """Rows to look at. Who may change them may run the actions of the list; no page of a row saves it, since that
     would write back what a worker changed meanwhile. These tables grow, so that their lists count nothing."""
 
-    paginator = BoundedPaginator
+    paginator = InfinitePaginator
     list_disable_select_all = True  # it would name a count
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         asked = request.GET.get(PAGE_VAR, "")
-        if asked.isdigit() and int(asked) > BoundedPaginator.deepest:
+        if asked.isdigit() and int(asked) > InfinitePaginator.deepest:
             messages.warning(request, TOO_DEEP)
             deepest = request.GET.copy()
-            deepest[PAGE_VAR] = str(BoundedPaginator.deepest)
+            deepest[PAGE_VAR] = str(InfinitePaginator.deepest)
             return HttpResponseRedirect(f"{request.path}?{deepest.urlencode()}")
         return super().changelist_view(request, extra_context)
 
