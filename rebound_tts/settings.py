@@ -249,6 +249,7 @@ if REDIS_URL:
     Q_CLUSTER["redis"] = REDIS_URL
 else:
     Q_CLUSTER["orm"] = "default"
+    Q_CLUSTER["broker_class"] = "rebound_tts.broker.QuietOrmBroker"
 # What must be counted once for all processes (failed sign-ins) is in "default"; "process" is each one's own. Neither is
 # in Redis: an installation whose Redis is away takes orders and people all the same.
 CACHES = {

@@ -30,11 +30,11 @@ def ring() -> bool:
 
 
 def ring_if_due() -> bool:
-    """For the sweep: ring where a check is due and a worker may take it."""
-    now = timezone.now()
-    if not CoverageCheck.objects.due(now=now).exists():
+    """For the sweep: ring where a check is due and a worker may take it. Answers whether one is due."""
+    if not CoverageCheck.objects.due(now=timezone.now()).exists():
         return False
-    return ring()
+    ring()
+    return True
 
 
 def carry_on_one() -> bool:

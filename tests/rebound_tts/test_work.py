@@ -79,7 +79,7 @@ class Workers:
         return found
 
     def clusters(self) -> set[int]:
-        """The main processes of django-q2's clusters: there is one, or none for a moment."""
+        """The sentinels of django-q2's clusters: there is one, or none for a moment."""
         return {number for number, line in self.descendants().items() if not line}
 
     def arrives(self) -> str:
@@ -125,7 +125,7 @@ def workers(migrated_file: Path, tmp_path: Path) -> Iterator[Workers]:
     assert settings.Q_CLUSTER["workers"] == 2
     workers = Workers(path, tmp_path / "work.log")
     try:
-        until(lambda: len(workers.descendants()) >= 4)  # main process, monitor, pusher, workers
+        until(lambda: len(workers.descendants()) >= 5)  # sentinel, monitor, pusher, workers
         yield workers
     finally:
         workers.process.kill()
@@ -152,7 +152,7 @@ def test_lost_bells_killed_processes_and_a_stop(workers):
     until(lambda: workers.outcome_of(second) == "UNKNOWN_SHOP", 40)
     (cluster,) = workers.clusters()
 
-    # The main process is killed: a new cluster is started, and nothing of the old one is left beside it.
+    # The sentinel is killed: a new cluster is started, and nothing of the old one is left beside it.
     old = set(workers.descendants())
     os.kill(cluster, signal.SIGKILL)
     until(lambda: not [number for number in old if _is_ours(number, workers)])

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import time
+import uuid
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
-from django_q.cluster import Cluster
+from django_q.cluster import Sentinel
 
 from matching.coverage.running import next_check
 from matching.models import OrderRelay
@@ -70,13 +71,16 @@ class Command(BaseCommand):
                 frozen = False
                 try:
                     close_old_connections()
-                    sweep()
+                    is_due = sweep()
                     if time.monotonic() - last_upkeep > UPKEEP_SECONDS:
                         last_upkeep = time.monotonic()
                         beat(worker=WORKER, now=timezone.now())
                         upkeep()
                         look_after(now=timezone.now())
-                    frozen = watch.is_frozen(time.monotonic())
+                    if is_due:
+                        frozen = watch.is_frozen(time.monotonic())
+                    else:
+                        watch = Watch()
                 except DatabaseError:
                     logger.exception("the sweep could not reach the database; it goes on")
                 if not cluster.is_alive() or frozen:
@@ -94,7 +98,7 @@ class Command(BaseCommand):
 
 
 def start_cluster() -> BaseProcess:
-    """A fork of this process: the cluster's six processes share what it has imported instead of loading it again."""
+    """A fork of this process: the cluster's processes share what it has imported instead of loading it again."""
     connections.close_all()  # a connection must not be used from both sides of a fork
     gc.freeze()  # a collection in a child would write to, and so copy, every page of what is shared
     cluster = multiprocessing.get_context("fork").Process(target=run_cluster)
@@ -104,7 +108,38 @@ def start_cluster() -> BaseProcess:
 
 def run_cluster() -> None:
     os.setsid()  # what is killed is the group, so that no process of it is left
-    Cluster().start()  # and the process ends when its sentinel has
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    Cluster()  # until it is stopped
+
+
+class Flag:
+    """What django-q2 takes an event of several processes for, here of one process: a signal's handler may set it."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def wait(self, seconds: float) -> bool:
+        if not self._is_set:
+            time.sleep(seconds)
+        return self._is_set
+
+
+class Cluster(Sentinel):
+    """django-q2's sentinel without the process that it keeps above it, which only waits and takes 14 MB."""
+
+    def __init__(self) -> None:
+        super().__init__(stop_event=Flag(), start_event=Flag(), cluster_id=uuid.uuid4())
+
+    def start(self) -> None:
+        """Called by the constructor, which has left SIGTERM to its default just before."""
+        signal.signal(signal.SIGTERM, lambda number, frame: self.stop_event.set())
+        super().start()
 
 
 class Watch:
@@ -137,7 +172,7 @@ def oldest_work() -> tuple[int | None, ...]:
 
 
 def stop_cluster(cluster: BaseProcess) -> None:
-    """Ask the cluster's main process alone, which is graceful (the whole group at once hangs it); then make sure."""
+    """Ask its sentinel alone, which is graceful (the whole group at once hangs it); then make sure."""
     cluster.terminate()
     cluster.join(GRACE_SECONDS)
     kill_group(cluster)
