@@ -258,8 +258,8 @@ def _after_error(row: OrderRelay, *, error: RemoteError, version: str, token: uu
         if error.status == FORBIDDEN:
             # These credentials may not push orders. Returns may work all the same: the connection is not broken.
             accounts.update(relay_paused_until=timezone.now() + SLOWEST)
-        else:
-            mark_broken(row.account, error=error)
+        elif not mark_broken(row.account, error=error):
+            accounts.update(relay_paused_until=timezone.now() + BREATH)
     elif isinstance(error, TemporaryError):
         breath = max(BREATH, timedelta(seconds=error.retry_after or 0))
         accounts.update(relay_paused_until=timezone.now() + breath)

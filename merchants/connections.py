@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 RENEWAL_LEASE = timedelta(seconds=60)
 RENEWAL_LOOKS = 100  # every 0.1 s: a little longer than a token endpoint may take
+DOUBT = timedelta(seconds=60)  # for which tokens that were just given are refused before the account counts as broken
+DOUBT_ENDS = timedelta(minutes=10)  # a refusal so long after the first is another matter
 EARLY = timedelta(seconds=60)  # a token this close to its end is renewed before it is used
 
 
@@ -190,8 +192,14 @@ def rebound_for(account: ReboundAccount, *, circuit: Circuit | None = None) -> R
     )
 
 
-def mark_broken(connection: ShopAuthorization | ReboundAccount, *, error: ConfigurationError) -> None:
-    """Remember that only a person can mend this connection, and why; not if it was authorized anew meanwhile."""
+def mark_broken(connection: ShopAuthorization | ReboundAccount, *, error: ConfigurationError) -> bool:
+    """Remember that only a person can mend this connection, and why; not if it was authorized anew meanwhile.
+
+    Answers False where it is not believed yet, and the call is to be made again: `is_in_doubt`.
+    """
+    just_given = isinstance(error, TokenRejectedError) and error.just_given
+    if just_given and isinstance(connection, ReboundAccount) and is_in_doubt(connection, now=timezone.now()):
+        return False
     rows: QuerySet[Any] = type(connection).objects.filter(pk=connection.pk, broken_at__isnull=True)
     if isinstance(connection, ShopAuthorization):
         rows = rows.filter(authorized_at=connection.authorized_at)
@@ -205,3 +213,17 @@ def mark_broken(connection: ShopAuthorization | ReboundAccount, *, error: Config
         reason = BrokenReason.REFUSED
     if rows.update(broken_at=timezone.now(), broken_reason=reason, last_error=str(error)[:500]):
         logger.warning("connection broken", extra={"connection": str(connection), "reason": reason.value})
+    return True
+
+
+def is_in_doubt(account: ReboundAccount, *, now: datetime) -> bool:
+    """Whether a refused token says nothing of the account yet, since ReBound took its credentials just before.
+
+    Many workers that renew at once may hold, and store, tokens that are over when they are used. It is believed once
+    calls are refused for a while; the token that is held is forgotten at the first.
+    """
+    rows = ReboundAccount.objects.filter(pk=account.pk)
+    begins = Q(refused_since__isnull=True) | Q(refused_since__lt=now - DOUBT_ENDS)
+    if rows.filter(begins).update(refused_since=now, access_token="", access_token_expires_at=None):
+        return True
+    return rows.filter(refused_since__gt=now - DOUBT).exists()

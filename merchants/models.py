@@ -156,6 +156,9 @@ class ReboundAccount(models.Model):
     access_token = EncryptedTextField()
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
     renewing_until = models.DateTimeField(null=True, blank=True)
+    refused_since = models.DateTimeField(
+        null=True, blank=True, help_text="When a token that was just given was first refused; not believed at once."
+    )
     broken_at = models.DateTimeField(null=True, blank=True)
     broken_reason = models.CharField(max_length=30, choices=BrokenReason.choices, blank=True)
     last_error = models.CharField(max_length=500, blank=True)

@@ -248,7 +248,7 @@ def _after_remote_error(
     row = journey.tiktok_return
     logger.warning("step failed", extra={"step": step.value, "return_id": row.return_id, "error": str(error)})
     if isinstance(error, ConfigurationError):
-        return _after_configuration_error(journey, error=error), AttemptOutcome.CONFIGURATION
+        return _after_configuration_error(journey, error=error, tries=tries), AttemptOutcome.CONFIGURATION
     if step is Step.LINK and tries >= PATIENCE:
         if row.rebound_return is not None:
             put_off(row.rebound_return, now=journey.now)
@@ -286,11 +286,12 @@ def _pause(tries: int, *, at_least: float = 0.0) -> timedelta:
     return min(timedelta(seconds=max(seconds, at_least)), SLOW)
 
 
-def _after_configuration_error(journey: Journey, *, error: ConfigurationError) -> Resting:
+def _after_configuration_error(journey: Journey, *, error: ConfigurationError, tries: int) -> Resting:
     if error.vendor == "tiktok":
         mark_broken(journey.shop.authorization, error=error)
         return Resting(Rest(Status.NEEDS_ATTENTION, Reason.TIKTOK_CONNECTION, str(error)))
-    mark_broken(journey.account, error=error)
+    if not mark_broken(journey.account, error=error):
+        return _again(Reason.REBOUND_CONNECTION, error=error, tries=tries, patience=PATIENCE)
     return Resting(Rest(Status.NEEDS_ATTENTION, Reason.REBOUND_CONNECTION, str(error)))
 
 

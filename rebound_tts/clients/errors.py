@@ -157,4 +157,9 @@ class ReturnStateError(PermanentError):
 
 
 class TokenRejectedError(ConfigurationError):
-    """The access token was refused, and so was the one it was renewed to."""
+    """The access token was refused, and so was the one it was renewed to.
+
+    `just_given`: by a call, although the vendor had given it for these credentials. They are good, and it may pass.
+    """
+
+    just_given = False

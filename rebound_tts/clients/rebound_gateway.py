@@ -169,7 +169,11 @@ class ReboundGateway:
             return self._send(request, token, kinds)
         except TokenRejectedError:
             renewed = self._tokens.renew(rejected=token)
-        return self._send(request, renewed, kinds)
+        try:
+            return self._send(request, renewed, kinds)
+        except TokenRejectedError as error:
+            error.just_given = True
+            raise
 
     def _send(self, request: RemoteRequest, token: str, kinds: Mapping[int, type[RemoteError]] | None) -> Answer:
         authorized = replace(

@@ -408,6 +408,15 @@ def test_refused_credentials_break_the_connection_until_they_are_mended(desk: De
     desk.is_at_rebound_once()
 
 
+def test_token_that_was_just_given_and_is_refused_is_waited_out(desk: Desk) -> None:
+    desk.fault("status", status=401, times=2)
+    desk.push()
+    desk.works()
+    assert (ReboundAccount.objects.get().broken_at, desk.row().state, desk.calls(POST)) == (None, "RETRYING", 2)
+    desk.later()
+    desk.is_at_rebound_once()
+
+
 def test_forbidden_orders_leave_the_connection_alone(desk: Desk) -> None:
     """Labels need the connection too, and may well be allowed."""
     desk.fault("status", status=403)

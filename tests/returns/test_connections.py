@@ -121,6 +121,36 @@ def test_rebound_credentials_that_are_refused_stop_the_account(scene: Scene, pla
     assert [scene.differences(each) for each in (expected, next_one)] == [()] * 2
 
 
+def test_token_that_was_just_given_and_is_refused_stops_nothing_if_it_passes(scene: Scene, player: Player) -> None:
+    """Many workers renewed at once, and what they hold is over when they use it: the credentials are good."""
+    told = [scene.buys_and_returns(player) for _ in range(2)]
+    scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=8)
+    scene.starts(*told)
+    assert ([scene.rest(each.return_id) for each in told], broken()) == ([("WAITING", "REMOTE_BUSY")] * 2, ([], []))
+    scene.passes(seconds=30)
+    assert ([scene.differences(each) for each in told], broken()) == ([()] * 2, ([], []))
+
+
+def test_token_that_was_just_given_and_is_refused_for_a_while_stops_the_account(scene: Scene, player: Player) -> None:
+    expected = scene.buys_and_returns(player)
+    scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=999)
+    scene.starts(expected)
+    scene.passes(seconds=50)
+    assert broken() == ([], [])
+    scene.passes(minutes=3)
+    assert scene.rest(expected.return_id) == ("NEEDS_ATTENTION", "REBOUND_CONNECTION")
+    assert broken() == ([], ["CREDENTIALS_REFUSED"])
+
+
+def test_refusal_long_after_another_is_doubted_anew(scene: Scene, player: Player) -> None:
+    first, second = scene.buys_and_returns(player), scene.buys_and_returns(player)
+    for expected in (first, second):
+        scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=2)
+        scene.starts(expected)
+        scene.passes(hours=1)
+        assert (scene.differences(expected), broken()) == ((), ([], []))
+
+
 def test_one_permission_that_is_missing_costs_the_link_and_not_the_label(scene: Scene, player: Player) -> None:
     expected = scene.buys_and_returns(player)
     scene.fault("tiktok", "code", code=105005, path_contains="/external_orders", times=99)
