@@ -9,9 +9,11 @@ import json
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.paginator import Page
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,7 +23,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.paginator import InfinitePaginator as UncountedPaginator
 
 from merchants.audit import AuditEntry, record_act
@@ -60,6 +63,16 @@ class TenantAdmin(OwnRows, ModelAdmin):
     show_full_result_count = False
     list_filter_submit = True
     list_fullwidth = True
+    show_facets = ShowFacets.NEVER  # a number beside each choice of each filter counts the table for each of them
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """As they are listed; a column of choices as a drop-down, since thirty reasons hide the filters below them."""
+        return [
+            (each, ChoicesDropdownFilter)
+            if isinstance(each, str) and getattr(self.opts.get_field(each), "choices", None)
+            else each
+            for each in super().get_list_filter(request)
+        ]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The row. Raises Http404 where there is none, or none of a merchant of theirs: nobody can tell which."""
@@ -170,8 +183,21 @@ class ReadOnlyInline(TenantInline):
         return False
 
 
+class NamedSelect(AutocompleteSelect):
+    """Where nothing is chosen it says so; without a word in it, a screen reader has no name for the field."""
+
+    def build_attrs(self, *args: Any, **options: Any) -> dict[str, Any]:
+        return {**super().build_attrs(*args, **options), "data-placeholder": str(_("All"))}
+
+
+class NamedDropdownForm(AutocompleteDropdownForm):
+    widget = NamedSelect
+
+
 class OwnAutocompleteFilter(AutocompleteSelectFilter):
     """Filter by a row of another table, found by typing; only rows of one's own merchants have a name here."""
+
+    form_class = NamedDropdownForm
 
     def choices(self, changelist: Any) -> Any:
         for choice in super().choices(changelist):

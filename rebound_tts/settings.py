@@ -440,6 +440,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["rebound_tts.sidebar.stylesheet"],
+    "SCRIPTS": ["rebound_tts.sidebar.script"],
     "DASHBOARD_CALLBACK": "returns.landing.landing",
     "SIDEBAR": {"show_search": True, "navigation": "rebound_tts.sidebar.navigation"},
 }

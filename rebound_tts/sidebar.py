@@ -22,6 +22,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("rebound_tts/admin.css")
 
 
+def script(request: HttpRequest) -> str:
+    return static("rebound_tts/admin.js")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Groups of entries, as unfold wants them."""
     groups = [

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.contrib.admin import ChoicesFieldListFilter
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from matching.models import Match
 from merchants.models import Lane
@@ -35,14 +34,14 @@ class WhereItIs(DropdownFilter):
         return queryset
 
 
-class LinkedOrDirect(ChoicesFieldListFilter):
+class LinkedOrDirect(ChoicesDropdownFilter):
     """Of two values each is common, so that the list is walked from its newest row and asks of each; a join would
     collect and sort half of all returns for the first page."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
-        if not self.lookup_val:
+        if not self.value():
             return queryset
-        held = ReboundReturn.objects.filter(pk=OuterRef("rebound_return"), kind__in=self.lookup_val)
+        held = ReboundReturn.objects.filter(pk=OuterRef("rebound_return"), kind=self.value())
         return queryset.filter(Exists(held))
 
 

@@ -130,7 +130,9 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
     @admin.display(description="Linked or direct")
     def kind(self, row: TikTokReturn) -> SafeString | str:
         held = row.rebound_return
-        return _two_lines(held.get_kind_display(), held.direct_reason) if held else "-"
+        if held is None:
+            return "-"
+        return _two_lines(held.get_kind_display(), dict(Match.REASONS).get(held.direct_reason, held.direct_reason))
 
     @admin.display(description="Age", ordering="-created_at")
     def age(self, row: TikTokReturn) -> str:
@@ -151,9 +153,8 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
 
     @admin.display(description="Updated")
     def updated(self, row: TikTokReturn) -> SafeString:
-        return format_html(
-            '<span class="desk-when">{} UTC</span>', f"{row.status_changed_at.astimezone(UTC):%Y-%m-%d %H:%M}"
-        )
+        at = row.status_changed_at.astimezone(UTC)
+        return format_html('<span class="desk-when">{}<br>{} UTC</span>', f"{at:%Y-%m-%d}", f"{at:%H:%M}")
 
     # The page
 

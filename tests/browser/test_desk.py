@@ -16,7 +16,7 @@ from returns.bulk import claim_runs
 from returns.dry_run import Difference, DryRun
 from returns.models import BulkRun, Step, TikTokReturn
 from tests import factories
-from tests.browser.conftest import SCREENSHOTS, findings, overflow
+from tests.browser.conftest import PHONE, SCREENSHOTS, findings, overflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DESK, LAPTOP = (1440, 900), (1280, 800)
@@ -261,6 +261,33 @@ def test_search_is_reached_by_the_slash_and_enter_opens_the_hit(at_desk: Callabl
     page.locator("#searchbar").focus()
     page.keyboard.press("Enter")
     page.wait_for_url(lambda address: reverse("admin:returns_tiktokreturn_change", args=[row.pk]) in address)
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_look_of_the_filters_which_are_set_together_and_stay(
+    at_desk: Callable[..., Page], size: tuple[int, int]
+) -> None:
+    row = stuck_return()
+    found = factories.TikTokReturnFactory(shop=row.shop, match_outcome="NO_MATCH", platform_origin="MAGENTO")
+    factories.SalesOrderFactory(merchant=row.merchant)
+    for name in ("matching_salesorder", "returns_webhookevent", "returns_tiktokreturn"):
+        page = at_desk(reverse(f"admin:{name}_changelist"), size=size)
+        page.get_by_role("button", name="Filters", exact=True).click()
+        expect(page.get_by_role("button", name="Apply Filters")).to_be_visible()
+        assert is_well(page, f"filters-{name}")
+    page.locator("#id_match_outcome__exact").select_option("NO_MATCH", force=True)
+    page.locator("#id_platform_origin__exact").select_option("MAGENTO", force=True)
+    page.get_by_role("button", name="Apply Filters").click()
+    page.wait_for_url(lambda address: "match_outcome__exact=NO_MATCH" in address)
+    expect(page.get_by_role("link", name=found.return_id)).to_be_visible()
+    expect(page.get_by_role("link", name=row.return_id)).to_have_count(0)
+    button = page.get_by_role("button", name="Filters", exact=True)
+    button.press("Enter")
+    expect(page.locator("#filter-form .select2-selection").first).to_be_focused()
+    expect(page.locator("#id_platform_origin__exact")).to_have_value("MAGENTO")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Apply Filters")).to_be_hidden()
+    expect(button).to_be_focused()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

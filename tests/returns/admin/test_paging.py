@@ -55,6 +55,13 @@ def test_no_page_counts_the_table(admin_client: Client, rows: list[TikTokReturn]
         assert "results" not in strip_tags(shown)
 
 
+def test_no_filter_counts_what_it_would_find(admin_client: Client, rows: list[TikTokReturn]) -> None:
+    for address in (RETURNS, reverse("admin:matching_salesorder_changelist")):
+        answer = admin_client.get(address, {"_facets": "True"})
+        assert not answer.context["cl"].add_facets
+        assert "Show counts" not in answer.content.decode()
+
+
 def test_list_ends_where_a_filter_finds_more_and_says_so(
     admin_client: Client, rows: list[TikTokReturn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
