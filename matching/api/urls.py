@@ -59,6 +59,7 @@ def order_api(*, on_arrival: Arrival = nobody_waits) -> list[Any]:
         re_path(r"^(?:api|oauth2)(?:/|$)", NothingHere.as_view()),
         path("docs/api", swagger_page(), name="docs-api"),
         path("docs/orders", pages.orders_guide, name="docs-orders"),
+        path("docs/order-sync.postman_collection.json", pages.postman_collection, name="docs-postman"),
         path("docs/errors", pages.error_catalog, name="docs-errors"),
         path("docs/conformance", conformance.conformance_page, name="docs-conformance"),
         path("docs/conformance/sign-in", conformance.sign_in, name="docs-conformance-sign-in"),
