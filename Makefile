@@ -3,9 +3,9 @@ PYTHON ?= $(shell for found in python3.11 python3.12 python3.13 python3.14 pytho
 	$$found -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$found && break; done)
 RUN := .venv/bin
 PORT ?= 8900
-export RETURNS SEED DATABASE
+export RETURNS SEED DATABASE RATE MINUTES
 
-.PHONY: demo test sandbox screenshots bench chaos lint types contracts messages lock keys audit sbom
+.PHONY: demo test sandbox screenshots bench soak chaos lint types contracts messages lock keys audit sbom
 .DELETE_ON_ERROR:
 
 demo: .venv/installed  ## Play the story against the sandbox; ONCE=1 ends after the table
@@ -26,6 +26,9 @@ bench: .venv/installed  ## Benchmarks, each against a peer in the same run
 	$(RUN)/python -m tests.benchmarks.webhook && $(RUN)/python -m tests.benchmarks.returns \
 	&& $(RUN)/python -m tests.benchmarks.coverage && $(RUN)/python -m tests.benchmarks.orders \
 	&& $(RUN)/python -m tests.benchmarks.admin
+
+soak: .venv/installed  ## RATE returns a second for MINUTES on DATABASE=sqlite or postgresql, every round in var/soak.csv
+	@$(RUN)/python -m tests.benchmarks.soak
 
 chaos: .venv/installed  ## Everything breaks around RETURNS parcels, on DATABASE=sqlite or postgresql; SEED repeats a run
 	@$(RUN)/python -m tests.chaos
