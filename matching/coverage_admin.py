@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -12,12 +13,14 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
+from matching.coverage.diagnosis import Finding
 from matching.coverage.models import LARGEST_SAMPLE, SMALLEST_SAMPLE, CoverageCheck
 from matching.coverage.services import DEFAULT_SAMPLE, cancel_check, start_check
 from matching.coverage.tasks import ring
+from matching.coverage.wording import FAILURES, said
 from merchants.act_pages import act_page
 from merchants.audit import record_act
-from merchants.tenant_admin import OwnAutocompleteFilter, TenantAdmin, json_panel
+from merchants.tenant_admin import OwnAutocompleteFilter, TenantAdmin
 
 
 class StartForm(forms.ModelForm):
@@ -68,7 +71,15 @@ class CoverageCheckAdmin(TenantAdmin):
 
     @admin.display(description=_("Diagnosis"))
     def diagnosis(self, check: CoverageCheck) -> SafeString | str:
-        return json_panel(check.findings)
+        """In the words that the merchant reads, with the remedy; the order of the wizard's page."""
+        failure = FAILURES.get(check.failure)
+        context = {
+            "check": check,
+            "failure": failure,
+            "findings": [said(Finding.from_json(each), check=check) for each in check.findings],
+            "shop_url": reverse("admin:merchants_shop_change", args=[check.shop_id]),
+        }
+        return render_to_string("admin/matching/diagnosis.html", context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         check = start_check(

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from merchants.act_pages import ReasonForm, act_page
 from merchants.admin_filters import ShopHealth
 from merchants.audit import record_act
+from merchants.installs import standings
 from merchants.models import Lane, ReboundAccount, Shop, ShopSettings, ShopState
 from merchants.services import pause_shop, resume_shop
 from merchants.settings_history import (
@@ -59,7 +61,16 @@ class LaneInline(TenantInline):
 @admin.register(Shop)
 class ShopAdmin(TenantAdmin):
     ordering = ("name", "pk")
-    list_display = ("name", "merchant", "region", "stands", "matching_enabled", "platform_origin", "connection")
+    list_display = (
+        "name",
+        "merchant",
+        "region",
+        "stands",
+        "install",
+        "matching_enabled",
+        "platform_origin",
+        "connection",
+    )
     list_filter = (("merchant", OwnAutocompleteFilter), ShopHealth, "matching_enabled", "platform_origin", "region")
     list_select_related = ("merchant", "authorization", "rebound_account")
     search_fields = ("shop_id__exact", "name__istartswith")
@@ -69,6 +80,7 @@ class ShopAdmin(TenantAdmin):
             {
                 "fields": (
                     "stands",
+                    "install",
                     "connection",
                     "authorized_until",
                     "live_at",
@@ -103,7 +115,7 @@ class ShopAdmin(TenantAdmin):
         (_("Who changed what"), {"fields": ("history",)}),
     )
     readonly_fields = (
-        *("stands", "connection", "authorized_until", "history"),
+        *("stands", "install", "connection", "authorized_until", "history"),
         *("merchant", "authorization", "shop_id", "name", "region", "created_at"),
         *("live_at", "paused_at", "disconnected_at", "webhooks_checked_at", "webhooks_problem"),
         "references_paused_until",
@@ -115,6 +127,25 @@ class ShopAdmin(TenantAdmin):
     @admin.display(description=_("State"))
     def stands(self, shop: Shop) -> str:
         return str(shop.state.label)
+
+    @admin.display(description=_("Install"))
+    def install(self, shop: Shop) -> str:
+        if shop.state is not ShopState.SETTING_UP:
+            return "-"
+        known = getattr(shop, "standing", None) or standings([shop]).get(shop.pk)
+        days = (timezone.now() - shop.created_at).days
+        since = ngettext("connected %(days)s day ago", "connected %(days)s days ago", days) % {"days": days}
+        return f"{known}; {since}" if known else since
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Where each install of the page stands, asked for all of them at once."""
+        listed = super().get_changelist_instance(request)
+        setting_up = [shop for shop in listed.result_list if shop.state is ShopState.SETTING_UP]
+        prefetch_related_objects(setting_up, "lanes")
+        found = standings(setting_up)
+        for shop in setting_up:
+            shop.standing = found.get(shop.pk)
+        return listed
 
     @admin.display(description=_("TikTok authorization ends"))
     def authorized_until(self, shop: Shop) -> str:

@@ -1,6 +1,7 @@
 """The wizard's test return: choose a past order, see the whole decision, the lane and a specimen of the label."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -132,6 +133,10 @@ def is_done(shop: Shop) -> bool:
     return Trial.objects.filter(shop=shop).exists()
 
 
+def done_among(shops: Sequence[Shop]) -> set[int]:
+    return set(Trial.objects.filter(shop__in=shops).values_list("shop__pk", flat=True))
+
+
 def facts(shop: Shop) -> list[tuple[Text, Text]]:
     trial = _last(shop)
     if trial is None:
@@ -162,6 +167,7 @@ TEST_RETURN = Step(
     lead=gettext_lazy("See what a return of a real order would become. Nothing is sent to TikTok or to ReBound."),
     show=test_return,
     is_done=is_done,
+    done_among=done_among,
     pages=(
         Page("<int:trial_id>", result, "result"),
         Page("<int:trial_id>/specimen.svg", specimen, "specimen"),

@@ -16,12 +16,14 @@ from django.utils.translation import gettext as _
 
 from matching.match_rates import MatchRate, match_rates
 from matching.models import OrderPush
+from merchants.installs import standings
 from merchants.models import ENDS_SOON, ReboundAccount, Shop, ShopAuthorization
 from merchants.staff import merchant_keys, within
 from returns.models import Reason, Status, TikTokReturn
 
 REJECTED_SINCE = timedelta(days=7)
 MOST_RATES = 20
+MOST_INSTALLS = 5  # named, the longest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +165,25 @@ def _connections(user: User | AnonymousUser, *, now: datetime) -> Card:
 
 def _installs(user: User | AnonymousUser, *, now: datetime) -> Card:
     shops = within(Shop.objects.stalled(now=now), user)
+    longest = shops.select_related("authorization", "rebound_account").prefetch_related("lanes").order_by("created_at")
+    named = list(longest[: MOST_INSTALLS + 1])
+    count = len(named) if len(named) <= MOST_INSTALLS else shops.count()
+    stand = standings(named[:MOST_INSTALLS])
+    lines = [
+        Line(
+            (now - shop.created_at).days,
+            _("days: {shop}, {step}").format(shop=shop, step=stand.get(shop.pk, "")),
+            reverse("admin:merchants_shop_change", args=[shop.pk]),
+        )
+        for shop in named[:MOST_INSTALLS]
+    ]
     return Card(
         _("Installs that stalled"),
-        shops.count(),
+        count,
         address("merchants_shop", connection="stalled"),
         _("Connected more than three days ago and not live."),
         _("Every shop is live, or got here lately."),
+        lines=lines,
     )
 
 

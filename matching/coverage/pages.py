@@ -3,6 +3,7 @@
 Everything about a check is looked up among the merchant's own checks of the place's own shop: anything else is a 404.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -258,6 +259,11 @@ def is_done(shop: Shop) -> bool:
     return CoverageCheck.objects.filter(shop=shop, state=CheckState.DONE).exists()
 
 
+def done_among(shops: Sequence[Shop]) -> set[int]:
+    checked = CoverageCheck.objects.filter(shop__in=shops, state=CheckState.DONE).values_list("shop", flat=True)
+    return {each.pk for each in shops if each.matching_chosen_at and not each.matching_enabled} | set(checked)
+
+
 def facts(shop: Shop) -> list[tuple[Text, Text]]:
     check = _last_done(shop)
     if check is None:
@@ -298,6 +304,7 @@ COVERAGE = Step(
     lead=gettext_lazy("See how many of your orders would match, before any return exists."),
     show=coverage,
     is_done=is_done,
+    done_among=done_among,
     pages=(
         Page("progress", progress, "progress"),
         Page("cancel", cancel, "cancel"),

@@ -83,6 +83,8 @@ class Step:
     warnings: Callable[[Shop], Sequence[Text]] = _nothing
     blocks: bool = False  # a shop cannot go live before it is done
     is_copied: bool = False  # its facts are what copying from another shop changes
+    # `is_done` of many shops, in one query: the keys of those that are done. For a step that asks the database.
+    done_among: Callable[[Sequence[Shop]], set[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

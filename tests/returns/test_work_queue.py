@@ -116,6 +116,8 @@ def test_each_number_links_to_that_many_rows(client: Client) -> None:
         listed = [(card.count, card.url), *((line.count, line.url) for line in card.lines)]
         if card.title == "Connections":
             listed = listed[1:]  # three tables, and the shops that hang on them
+        if card.title == "Installs that stalled":
+            listed = listed[:1]  # its lines are shops, with days
         if card.title == "Orders rejected":
             listed = []  # orders, listed by push
         for count, url in listed:
