@@ -2,7 +2,7 @@
 
 RETURNS, SEED and DATABASE (sqlite, or postgresql, which brings Redis along) come from the environment. The same seed
 draws the same returns and the same faults; what meets what is up to the machine. LIMIT is how many seconds the whole
-run may take; CHAOS_LOGS a folder to keep the processes' logs in.
+run may take; CHAOS_LOGS a folder to keep the processes' logs in, and SQLite's file.
 """
 
 import os
@@ -62,9 +62,9 @@ def play(stack: ExitStack, *, kind: str, returns: int, seed: int) -> list[Breach
 
 def keep_logs(folder: Path) -> None:
     if kept := os.environ.get("CHAOS_LOGS"):
-        for log in folder.glob("*.log"):
+        for file in [*folder.glob("*.log"), *folder.glob("*.sqlite3*")]:
             with suppress(OSError):
-                (Path(kept) / log.name).write_bytes(log.read_bytes())
+                (Path(kept) / file.name).write_bytes(file.read_bytes())
 
 
 def say(text: str) -> None:

@@ -81,7 +81,7 @@ class Run:
                 self._look_after(plots)
         faults = time.monotonic() - began
         say(f"  {len(self.cases)} parcels started, {sum(mischief.done.values())} faults in {faults:.0f} s. Settling.")
-        self._settle()
+        self._settle(polls=progress.Polls())
         self.control.post("/webhooks/wait", timeout_seconds=20)
         self._settle()
         found = self._breaches(mischief)
@@ -146,12 +146,12 @@ class Run:
         self.standstill.look(due=due, progress=moved)
         return unrest, due
 
-    def _settle(self) -> None:
-        """Wait until everything is at rest; a person helps what asks for one."""
-        polls, deadline = progress.Polls(), time.monotonic() + SETTLE_SECONDS
+    def _settle(self, *, polls: progress.Polls | None = None) -> None:
+        """Wait until everything is at rest, and every shop was searched; a person helps what asks for one."""
+        deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             unrest, due = self._look()
-            if patiently(polls.are_done) and not unrest:
+            if (polls is None or patiently(polls.are_done)) and not unrest:
                 return
             if time.monotonic() > deadline:
                 say(f"  not at rest after {SETTLE_SECONDS:.0f} s: {unrest} returns and events, {due} of them due")

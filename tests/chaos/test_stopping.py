@@ -18,7 +18,7 @@ from tests.chaos.installation import Installation
 from tests.chaos.services import Postgres, Redis
 
 LONG = 150.0  # seconds: far more than it takes, for a machine that is busy
-SERVER_PROCESSES = 15  # at least: the sandbox, the web server, two sets of workers, and what these started
+SERVER_PROCESSES = 10  # at least: the sandbox, the web server, two sets of workers, and what these started
 SOON = 5.0  # after a server was killed, what belonged to it ends by itself
 has_postgres = any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
