@@ -133,10 +133,10 @@ def progress(run: BulkRun) -> dict[str, int]:
     return dict(run.items.aggregate(**counts, todo=Count("pk", filter=Q(outcome=""))))
 
 
-def what_would_differ(run: BulkRun) -> list[tuple[str, int]]:
-    """Of a dry run: each thing that would be otherwise, and with how many returns, the most frequent first."""
-    items = run.items.filter(outcome=BulkOutcome.DIFFERS).values("summary").annotate(number=Count("pk"))
-    return list(items.order_by("-number", "summary").values_list("summary", "number"))
+def what_would_differ(items: QuerySet[BulkItem]) -> list[tuple[str, int]]:
+    """Of a dry run's items: each thing that would be otherwise, and with how many returns, the most frequent first."""
+    counted = items.order_by().filter(outcome=BulkOutcome.DIFFERS).values("summary").annotate(number=Count("pk"))
+    return list(counted.order_by("-number", "summary").values_list("summary", "number"))
 
 
 def _due(now: datetime) -> QuerySet[BulkRun]:

@@ -177,8 +177,8 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "untold": counts["untold"] + counts["failed"],
             "parts": parts,
             "shown": SHOWN,
-            "would_differ": what_would_differ(run) if run.is_rehearsal else [],
-            "then": _then(run) if run.is_rehearsal and run.finished_at else [],
+            "would_differ": what_would_differ(items) if run.is_rehearsal else [],
+            "then": _then(run, items=items) if run.is_rehearsal and run.finished_at else [],
             "may_cancel": self.may(request, "cancel") or run.started_by_id == request.user.pk,
         }
         return super().render_change_form(request, {**context, **more}, *args, **options)
@@ -196,9 +196,9 @@ class BulkRunAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(reverse("admin:returns_bulkrun_change", args=[run.pk]))
 
 
-def _then(run: BulkRun) -> list[tuple[Any, str]]:
+def _then(run: BulkRun, *, items: QuerySet[BulkItem]) -> list[tuple[Any, str]]:
     """After a dry run: the pages that lead to the act itself, on those that would differ and on all that was found."""
-    page, differ = reverse("admin:returns_tiktokreturn_bulk"), run.items.filter(outcome=BulkOutcome.DIFFERS)
+    page, differ = reverse("admin:returns_tiktokreturn_bulk"), items.filter(outcome=BulkOutcome.DIFFERS)
     keys = ",".join(str(key) for key in differ.order_by("pk").values_list("tiktok_return", flat=True))
     act = Name(run.act)
     links = []

@@ -24,6 +24,7 @@ from merchants.models import ApiClient, ApiSecret, AuditEntry, Merchant, StaffAs
 from merchants.settings_history import note_settings
 from merchants.staff import Role, path_to_merchant
 from returns.alerts import queue
+from returns.models import BulkItem, BulkRun, TikTokReturn
 from tests import factories
 
 admin.autodiscover()
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.django_db
 OURS = ("merchants", "matching", "returns")
 UNSEEN = "unseen"
 NOWHERE = 987_654_321
+# Rows of several merchants, each told by what hangs on it; such a page says by itself whose it is.
+THROUGH_OTHERS: dict[type[models.Model], str] = {BulkRun: "items__merchant"}
 
 
 def one_of_everything(word: str) -> Merchant:
@@ -87,7 +90,12 @@ def one_of_everything(word: str) -> Merchant:
     )
     channel = factories.AlertChannelFactory(merchant=merchant, address=f"https://{word}.example/alerts")
     queue(channel=channel, body={"of": word}, now=now)
-    StaffAssignment.objects.create(merchant=merchant, user=staff(f"{word}-somebody"))
+    somebody = staff(f"{word}-somebody")
+    StaffAssignment.objects.create(merchant=merchant, user=somebody)
+    run = BulkRun.objects.create(
+        act="run_again", reason=f"{word} run", started_by=somebody, filters=f"q={word}", total=1, started_at=now
+    )
+    BulkItem.objects.create(merchant=merchant, run=run, tiktok_return=row, detail=f"{word} item")
     record_act(act="Run again", actor=f"{word} actor", subject=row, now=now)
     return merchant
 
@@ -128,11 +136,16 @@ def patterns(resolver: Any = None) -> Iterator[URLPattern]:
 
 
 def tenant_admins() -> list[Any]:
-    return [each for model, each in admin.site._registry.items() if path_to_merchant(model)]
+    """Of everything of ours that is registered."""
+    return [each for model, each in admin.site._registry.items() if model._meta.app_label in OURS]
+
+
+def path_of(model: type[models.Model]) -> str:
+    return path_to_merchant(model) or THROUGH_OTHERS[model]
 
 
 def rows_of(merchant: Merchant, model: type[models.Model]) -> Any:
-    return model._default_manager.filter(**{str(path_to_merchant(model)): merchant.pk}).order_by("pk")
+    return model._default_manager.filter(**{path_of(model): merchant.pk}).order_by("pk")
 
 
 def addresses_of_site() -> list[str]:
@@ -223,10 +236,11 @@ def test_there_is_data_to_leak(own: Merchant, other: Merchant) -> None:
         assert (answer.status_code, UNSEEN in body(answer)) == (200, True), address
 
 
-def test_manager_meets_no_row_of_another_merchant(own: Merchant, other: Merchant) -> None:
-    client = signed_in(staff("manager", Role.MANAGER, own))
-    before = everything()
-    seen, met = [], []
+def walk(client: Client, admins: list[Any], *, own: Merchant, other: Merchant) -> tuple[list[str], list[Any]]:
+    """Every page, question and act of these admins, asked by a manager of `own`: the addresses that were looked at, and
+    those where something of `other` was met."""
+    seen: list[str] = []
+    met: list[Any] = []
 
     def look(address: str, **query: Any) -> Any:
         answer = client.get(address, query)
@@ -237,12 +251,7 @@ def test_manager_meets_no_row_of_another_merchant(own: Merchant, other: Merchant
             met.append((address, query))
         return answer
 
-    for address in addresses_of_site():
-        look(address)
-    for asked in autocompletes():
-        for term in ("", UNSEEN):
-            look(reverse("admin:autocomplete"), **asked, term=term)
-    for model_admin in tenant_admins():
+    for model_admin in admins:
         start = f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}"
         changelist = reverse(f"{start}_changelist")
         for row in rows_of(own, model_admin.model):
@@ -267,11 +276,47 @@ def test_manager_meets_no_row_of_another_merchant(own: Merchant, other: Merchant
                     answer = client.post(changelist, sent, follow=True)
                     if UNSEEN in body(answer):
                         met.append((changelist, action))
+    return seen, met
+
+
+def test_manager_meets_no_row_of_another_merchant(own: Merchant, other: Merchant) -> None:
+    manager = staff("manager", Role.MANAGER, own)
+    client = signed_in(manager)
+    before = everything()
+    for address in addresses_of_site():
+        assert UNSEEN not in body(client.get(address)), address
+    for asked in autocompletes():
+        for term in ("", UNSEEN):
+            assert UNSEEN not in body(client.get(reverse("admin:autocomplete"), {**asked, "term": term})), asked
+    seen, met = walk(client, tenant_admins(), own=own, other=other)
     assert met == []
     assert len(seen) > 100
     after = everything()
     for table, rows in before.items():
         assert [row for row in after[table] if UNSEEN in str(row)] == [row for row in rows if UNSEEN in str(row)]
+
+
+def test_own_run_shows_nothing_of_a_merchant_that_was_taken_away(own: Merchant, other: Merchant) -> None:
+    manager = staff("manager", Role.MANAGER, own)
+    now = timezone.now()
+    for is_rehearsal in (False, True):
+        run = BulkRun.objects.create(
+            act="match_again", started_by=manager, total=2, found=2, started_at=now, is_rehearsal=is_rehearsal
+        )
+        for merchant in (own, other):
+            row = rows_of(merchant, TikTokReturn).get()
+            outcome = "DIFFERS" if is_rehearsal else "FAILED"
+            BulkItem.objects.create(
+                merchant=merchant,
+                run=run,
+                tiktok_return=row,
+                outcome=outcome,
+                detail=row.return_id,
+                summary=row.return_id,
+            )
+        page = body(signed_in(manager).get(reverse("admin:returns_bulkrun_change", args=[run.pk])))
+        assert "own-return" in page
+        assert UNSEEN not in page
 
 
 def test_viewer_changes_nothing(own: Merchant) -> None:
@@ -381,3 +426,9 @@ def test_preset_is_marked_where_one_stands(admin_client: Client) -> None:
 def test_every_model_of_a_merchant_is_scoped() -> None:
     """A row of the admin that says whose it is, is shown by a page that asks."""
     assert [each for each in tenant_admins() if not hasattr(each, "may")] == []
+
+
+def test_every_model_of_ours_says_whose_its_rows_are() -> None:
+    registered = [each.model for each in tenant_admins()]
+    assert BulkRun in registered
+    assert [model for model in registered if not path_to_merchant(model) and model not in THROUGH_OTHERS] == []

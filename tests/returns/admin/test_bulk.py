@@ -252,7 +252,7 @@ def test_dry_run_over_many_counts_what_would_differ_and_does_nothing(admin_clien
     assert ManualAct.objects.count() == 0
     assert list(AuditEntry.objects.values_list("act", flat=True)) == [f"Bulk dry run: {name.label}"]
     assert figures(run) == {"differs": 2, "same": 2, "untold": 2}
-    assert what_would_differ(run) == [("Kind: DIRECT → LINKED; Order; Steps: Link late", 2)]
+    assert what_would_differ(run.items.all()) == [("Kind: DIRECT → LINKED; Order; Steps: Link late", 2)]
     shown = admin_client.get(reverse("admin:returns_bulkrun_change", args=[run.pk])).content.decode()
     for said in ("6 of 6: 2 would differ, 2 would stay as they are", "nothing is done", "TikTok does not answer."):
         assert said in shown
@@ -371,7 +371,7 @@ def test_dry_run_of_linking_names_order_and_reason_and_links_nothing(admin_clien
     finish(run)
     assert ManualAct.objects.count() == 0
     assert figures(run) == {"differs": 1, "skipped": 1}
-    assert what_would_differ(run) == [("Linked: It has exactly the id that TikTok's reference gives", 1)]
+    assert what_would_differ(run.items.all()) == [("Linked: It has exactly the id that TikTok's reference gives", 1)]
     item = run.items.get(tiktok_return=safe)
     assert item.detail == "Order SO-1: It has exactly the id that TikTok's reference gives."
 
