@@ -16,6 +16,7 @@ ON_SQLITE_ALONE = (
     "--ignore=tests/browser",
     "--ignore=tests/rebound_tts/test_work.py",
     "--ignore=tests/chaos/test_stopping.py",
+    "--ignore=tests/rebound_tts/test_migrations.py",
 )
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 
