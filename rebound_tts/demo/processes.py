@@ -62,8 +62,8 @@ class Processes:
             raise DemoError(f"The {name} did not start: see {self._logs / f'{name}.log'}.") from error
         return said
 
-    def wait_for(self, name: str, url: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
+    def wait_for(self, name: str, url: str, *, seconds: float = START_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()
             with contextlib.suppress(requests.RequestException):

@@ -23,6 +23,7 @@ from tests.chaos.ending import ends_within
 from tests.chaos.installation import Installation
 from tests.chaos.services import Postgres, Redis, Sqlite
 
+START_SECONDS = 120.0  # for the web server, beside two sets of workers that start as well, on a machine that is busy
 READ_SECONDS = 4  # a remote that says nothing for so long has not answered
 # Longer than the slowest answer of the run, as seen by a worker whose clock is ahead.
 LANDS_SECONDS = 45
@@ -52,7 +53,7 @@ def play(stack: ExitStack, *, kind: str, returns: int, seed: int) -> list[Breach
     installation = Installation(environment, port=port, logs=folder, dice=random.Random(seed + 1))
     stack.push(installation)
     installation.start()
-    started.wait_for("sandbox", f"http://127.0.0.1:{port}/livez")
+    started.wait_for("sandbox", f"http://127.0.0.1:{port}/livez", seconds=START_SECONDS)
     control = SandboxControl(said["control_url"])
     run = Run(installation, control=control, database=database, queue=queue, returns=returns, seed=seed)
     found = run.play()
