@@ -205,11 +205,12 @@ def database() -> dict[str, Any]:
     if settings["ENGINE"].endswith("sqlite3"):
         settings["ENGINE"] = "rebound_tts.sqlite"  # Django's own, with writers that queue
         # A transaction that writes takes its lock at once, so that none fails half-way with "database is locked";
-        # NORMAL is durable against a crash of the process, and against power loss up to the last checkpoint.
+        # NORMAL is durable against a crash of the process, and against power loss up to the last checkpoint. Each
+        # thread has a connection, and each commit of another one empties its cache: a small one loses nothing.
         settings["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4000;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1000;",
         }
         if settings["NAME"] != ":memory:":
             Path(settings["NAME"]).parent.mkdir(parents=True, exist_ok=True)
