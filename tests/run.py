@@ -18,12 +18,14 @@ ON_SQLITE_ALONE = (
     "--ignore=tests/chaos/test_stopping.py",
     "--ignore=tests/rebound_tts/test_migrations.py",
 )
+# One more than cores: tests wait for the sandbox, the database and the browser.
+PROCESSES = str((os.cpu_count() or 1) + 1)
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 
 
 def suite(name: str, *options: str, **environment: str) -> int:
     print(f"\n== The suite on {name}", flush=True)
-    arguments = [sys.executable, "-m", "pytest", "-n", "2", *options, *sys.argv[1:]]
+    arguments = [sys.executable, "-m", "pytest", "-n", PROCESSES, "--dist", "worksteal", *options, *sys.argv[1:]]
     return subprocess.run(arguments, env={**os.environ, **environment}, check=False).returncode
 
 

@@ -1,15 +1,14 @@
 """Matching a return: what is looked up, what is stored, which units are held and given back."""
 
-import threading
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections
 from django.utils import timezone
 
 from matching.models import ItemMatch, Match, SalesOrder
 from matching.services import current_match, matched_items, release_match
 from rebound_tts.clients.errors import ConfigurationError
+from tests.conftest import in_threads
 from tests.matching.conftest import Desk
 
 FIND = "rebound GET /sales-orders"
@@ -163,31 +162,11 @@ def test_ids_that_are_equal_under_the_rules_alone_are_ambiguous(desk: Desk) -> N
     assert answer(desk.matches(bought)) == ("NO_MATCH", "AMBIGUOUS_ORDER", False)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_returns_that_are_matched_at_once_never_take_the_same_unit(desk: Desk) -> None:
+def test_returns_that_are_matched_at_once_never_take_the_same_unit(shared_database: None, desk: Desk) -> None:
     bought = desk.story.synced(desk.player, ("vest", "20.00", 2))
     desk.matches(bought, return_id="first")  # the order is mirrored
     release_match(shop=desk.player.shop, return_id="first", now=timezone.now())
-    together = threading.Barrier(4)
-
-    def worker(return_id: str) -> None:
-        try:
-            together.wait()
-            while True:
-                try:
-                    desk.matches(bought, return_id=return_id)
-                    return
-                except OperationalError as error:  # SQLite in memory does not queue its writers
-                    if "locked" not in str(error):
-                        raise
-        finally:
-            connections.close_all()
-
-    workers = [threading.Thread(target=worker, args=[f"R{number}"]) for number in range(4)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
+    in_threads(4, lambda number: desk.matches(bought, return_id=f"R{number}"))
     outcomes = Match.objects.filter(superseded_at=None).values_list("outcome", flat=True)
     assert sorted(outcomes) == ["MATCHED", "MATCHED", "ORDER_ONLY", "ORDER_ONLY"]
     assert ItemMatch.objects.filter(item__isnull=False, released_at=None).count() == 2
