@@ -19,7 +19,7 @@ ON_SQLITE_ALONE = (
     "--ignore=tests/rebound_tts/test_migrations.py",
 )
 # One more than cores: tests wait for the sandbox, the database and the browser.
-PROCESSES = str((os.cpu_count() or 1) + 1)
+PROCESSES = str(min(os.cpu_count() or 1, 7) + 1)
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 
 
