@@ -27,9 +27,8 @@ class QuietOrmBroker(ORM):
     there is none, that costs a third of what the ORM's query does."""
 
     def dequeue(self) -> Any:
-        connection = connections[Conf.ORM]
-        connection.close_if_unusable_or_obsolete()
-        with connection.cursor() as cursor:
+        self.get_connection()  # leaves one that the database has closed
+        with connections[Conf.ORM].cursor() as cursor:
             cursor.execute("SELECT 1 FROM django_q_ormq LIMIT 1")
             if cursor.fetchone() is None:
                 sleep(Conf.POLL)
