@@ -90,6 +90,9 @@ def play(scene: Scene, tell: Callable[..., Any]) -> None:  # noqa: F811  # the f
     token = ShopAuthorization.objects.all()[0].access_token
     echo = {"message": f"no carrier for {ADDRESS[0]}"}
     scene.fault("rebound", "status", method="POST", path_contains="return-orders", status=500, body=echo)
+    linked = scene.buys_and_returns(scene.story.cast.oms)  # alone, since only its creation holds that address
+    tell(linked.player, linked.return_id, "")
+    scene.work()
     scene.fault("rebound", "html", times=1)
     scene.fault("tiktok", "code", code=36009003, message=f"access_token {token} of {token}", times=2)
     scene.fault("tiktok", "drop_after", times=1, skip=5)
@@ -119,6 +122,7 @@ def test_neither_log_nor_pages_show_a_secret_or_an_address(
     assert any("Plantedtown" in str(address) for address in held)  # there is something that could leak
     written = log.getvalue()
     assert written.count("remote call") > 50
+    assert "no carrier for" in written
     assert [(line, found) for line in written.splitlines() if (found := shown(line, known))] == []
 
     pages = 0
