@@ -69,8 +69,9 @@ def read_feeds(*, now: datetime, on_arrival: Arrival, limit: int = 20) -> int:
     for feed in due_feeds(now=now).order_by("next_read_at").select_related("account", "merchant")[:limit]:
         if time.monotonic() - started > SECONDS_A_JOB:
             break
-        # One worker a feed: the conditional UPDATE moves its turn away before the work.
-        if due_feeds(now=now).filter(pk=feed.pk).update(next_read_at=now + LEASE):
+        # One worker a feed: the conditional UPDATE moves its turn away before the work. It asks for no other table: the
+        # second of two at once would not look at that again once the first has committed.
+        if OrderFeed.objects.filter(pk=feed.pk, next_read_at__lte=now).update(next_read_at=now + LEASE):
             _read(feed, on_arrival=on_arrival)
             count += 1
     return count

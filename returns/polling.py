@@ -33,7 +33,7 @@ def poll_due(*, now: datetime, limit: int = 10) -> int:
     polled = 0
     for poll in due_polls(now=now).select_related("shop__authorization")[:limit]:
         # One worker a shop: the conditional UPDATE moves its turn away before the work.
-        if due_polls(now=now).filter(pk=poll.pk).update(next_poll_at=now + LEASE):
+        if ReturnPoll.objects.filter(pk=poll.pk, next_poll_at__lte=now).update(next_poll_at=now + LEASE):
             _poll(poll, now=now)
             polled += 1
     return polled
