@@ -18,7 +18,7 @@ from django.utils import timezone
 from matching.id_rules import LONGEST_ID
 from matching.models import OrderFeed, SalesOrder
 from matching.orders import mirror
-from merchants.connections import mark_broken, rebound_for
+from merchants.connections import DOUBT, mark_broken, rebound_for
 from merchants.models import Merchant, ReboundAccount
 from rebound_tts.clients.errors import ConfigurationError, RemoteError
 from rebound_tts.clients.rebound import ReboundClient, ReboundSalesOrder
@@ -86,8 +86,8 @@ def _read(feed: OrderFeed, *, on_arrival: Arrival) -> None:
         if isinstance(error, ConfigurationError):
             if error.status == FORBIDDEN:
                 pause = REFUSED_PAUSE  # these credentials may not read orders; labels may be made all the same
-            else:
-                mark_broken(feed.account, error=error)
+            elif not mark_broken(feed.account, error=error):
+                pause = DOUBT
         logger.warning("the order feed failed", extra={"account": feed.account_id, "error": str(error)})
         rows.update(next_read_at=timezone.now() + pause, last_error=str(error)[:500])
 

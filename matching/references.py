@@ -262,10 +262,10 @@ class Batch:
     def fails(self, error: RemoteError) -> None:
         pause = None
         if isinstance(error, ConfigurationError):
-            if is_dead(error):
-                mark_broken(self.shop.authorization, error=error)
-            else:
+            if not is_dead(error):
                 pause = SLOWEST  # this one call is not granted; returns go on
+            elif not mark_broken(self.shop.authorization, error=error):
+                pause = BREATH
         elif isinstance(error, TemporaryError):
             pause = max(BREATH, timedelta(seconds=error.retry_after or 0))
         if pause is not None:

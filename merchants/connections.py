@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 RENEWAL_LEASE = timedelta(seconds=60)
 RENEWAL_LOOKS = 100  # every 0.1 s: a little longer than a token endpoint may take
-DOUBT = timedelta(seconds=60)  # for which tokens that were just given are refused before the account counts as broken
+DOUBT = timedelta(seconds=60)  # for which tokens that were just given are refused before the connection is broken
 DOUBT_ENDS = timedelta(minutes=10)  # a refusal so long after the first is another matter
 EARLY = timedelta(seconds=60)  # a token this close to its end is renewed before it is used
 
@@ -85,7 +85,8 @@ class AuthorizationTokens:
             free = Q(renewing_until__isnull=True) | Q(renewing_until__lt=now)
             is_ours = rows.filter(free).update(renewing_until=lease)
             self.authorization = rows.get()  # after the lease: whoever had it last may have renewed
-            if self.authorization.access_token != rejected:
+            held_ends_at = self.authorization.access_token_expires_at
+            if self.authorization.access_token != rejected and held_ends_at - timezone.now() > EARLY:
                 if is_ours:
                     rows.filter(renewing_until=lease).update(renewing_until=None)
                 return str(self.authorization.access_token)
@@ -197,12 +198,12 @@ def mark_broken(connection: ShopAuthorization | ReboundAccount, *, error: Config
 
     Answers False where it is not believed yet, and the call is to be made again: `is_in_doubt`.
     """
-    just_given = isinstance(error, TokenRejectedError) and error.just_given
-    if just_given and isinstance(connection, ReboundAccount) and is_in_doubt(connection, now=timezone.now()):
-        return False
     rows: QuerySet[Any] = type(connection).objects.filter(pk=connection.pk, broken_at__isnull=True)
     if isinstance(connection, ShopAuthorization):
         rows = rows.filter(authorized_at=connection.authorized_at)
+    now = timezone.now()
+    if isinstance(error, TokenRejectedError) and error.just_given and is_in_doubt(rows, now=now):
+        return False
     if isinstance(connection, ReboundAccount):
         reason = BrokenReason.CREDENTIALS_REFUSED if error.status in {400, 401} else BrokenReason.REFUSED
     elif error.code == "105005":
@@ -211,19 +212,19 @@ def mark_broken(connection: ShopAuthorization | ReboundAccount, *, error: Config
         reason = BrokenReason.TOKEN_REJECTED
     else:
         reason = BrokenReason.REFUSED
-    if rows.update(broken_at=timezone.now(), broken_reason=reason, last_error=str(error)[:500]):
+    if rows.update(broken_at=now, broken_reason=reason, last_error=str(error)[:500], refused_since=None):
         logger.warning("connection broken", extra={"connection": str(connection), "reason": reason.value})
     return True
 
 
-def is_in_doubt(account: ReboundAccount, *, now: datetime) -> bool:
-    """Whether a refused token says nothing of the account yet, since ReBound took its credentials just before.
+def is_in_doubt(rows: QuerySet[Any], *, now: datetime) -> bool:
+    """Whether a refused token says nothing of its connection yet, since the vendor had given it just before.
 
     Many workers that renew at once may hold, and store, tokens that are over when they are used. It is believed once
-    calls are refused for a while; the token that is held is forgotten at the first.
+    calls are refused for a while; the token that is held is renewed before it is used again. `rows` is the connection's
+    own; empty where it is broken or was authorized anew meanwhile.
     """
-    rows = ReboundAccount.objects.filter(pk=account.pk)
     begins = Q(refused_since__isnull=True) | Q(refused_since__lt=now - DOUBT_ENDS)
-    if rows.filter(begins).update(refused_since=now, access_token="", access_token_expires_at=None):
+    if rows.filter(begins).update(refused_since=now, access_token_expires_at=now):
         return True
     return rows.filter(refused_since__gt=now - DOUBT).exists()

@@ -77,6 +77,12 @@ def broken_is_paired(name: str) -> models.CheckConstraint:
     )
 
 
+def refused_since_field() -> models.Field:
+    return models.DateTimeField(
+        null=True, blank=True, help_text="When a token that was just given was first refused; not believed at once."
+    )
+
+
 class ShopAuthorization(models.Model):
     """What a merchant granted at TikTok: one OAuth grant, good for one shop or several."""
 
@@ -90,6 +96,7 @@ class ShopAuthorization(models.Model):
     refresh_token = EncryptedTextField()
     refresh_token_expires_at = models.DateTimeField()
     renewing_until = models.DateTimeField(null=True, blank=True)
+    refused_since = refused_since_field()
     broken_at = models.DateTimeField(null=True, blank=True)
     broken_reason = models.CharField(max_length=30, choices=BrokenReason.choices, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
@@ -156,9 +163,7 @@ class ReboundAccount(models.Model):
     access_token = EncryptedTextField()
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
     renewing_until = models.DateTimeField(null=True, blank=True)
-    refused_since = models.DateTimeField(
-        null=True, blank=True, help_text="When a token that was just given was first refused; not believed at once."
-    )
+    refused_since = refused_since_field()
     broken_at = models.DateTimeField(null=True, blank=True)
     broken_reason = models.CharField(max_length=30, choices=BrokenReason.choices, blank=True)
     last_error = models.CharField(max_length=500, blank=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, QuerySet
 
-from merchants.connections import mark_broken, tiktok_for
+from merchants.connections import DOUBT, mark_broken, tiktok_for
 from merchants.models import Shop
 from rebound_tts.clients.errors import ConfigurationError, RemoteError
 from rebound_tts.clients.tiktok_returns import RemoteReturn
@@ -55,10 +55,11 @@ def _poll(poll: ReturnPoll, *, now: datetime) -> None:
     try:
         found = tiktok_for(poll.shop).search_returns(update_time_ge=since)
     except RemoteError as error:
-        if isinstance(error, ConfigurationError):
-            mark_broken(poll.shop.authorization, error=error)
+        pause = EVERY
+        if isinstance(error, ConfigurationError) and not mark_broken(poll.shop.authorization, error=error):
+            pause = DOUBT
         logger.warning("polling failed", extra={"shop": poll.shop.shop_id, "error": str(error)})
-        rows.update(next_poll_at=now + EVERY, last_error=str(error)[:500])
+        rows.update(next_poll_at=now + pause, last_error=str(error)[:500])
         return
     for remote in found:
         _notice(poll.shop, remote=remote, now=now)

@@ -288,7 +288,8 @@ def _pause(tries: int, *, at_least: float = 0.0) -> timedelta:
 
 def _after_configuration_error(journey: Journey, *, error: ConfigurationError, tries: int) -> Resting:
     if error.vendor == "tiktok":
-        mark_broken(journey.shop.authorization, error=error)
+        if not mark_broken(journey.shop.authorization, error=error):
+            return _again(Reason.TIKTOK_CONNECTION, error=error, tries=tries, patience=PATIENCE)
         return Resting(Rest(Status.NEEDS_ATTENTION, Reason.TIKTOK_CONNECTION, str(error)))
     if not mark_broken(journey.account, error=error):
         return _again(Reason.REBOUND_CONNECTION, error=error, tries=tries, patience=PATIENCE)

@@ -116,14 +116,13 @@ def _wait_or_give_up(check: CoverageCheck, *, token: uuid.UUID, error: RemoteErr
 
 def _refused(check: CoverageCheck, *, token: uuid.UUID, error: RemoteError) -> None:
     if is_dead(error) and isinstance(error, ConfigurationError):
-        account = check.shop.rebound_account
-        if error.vendor == "tiktok":
-            mark_broken(check.shop.authorization, error=error)
-            fail(check, token=token, failure=Failure.TIKTOK_CONNECTION, detail=str(error))
+        is_tiktok = error.vendor == "tiktok"
+        connection = check.shop.authorization if is_tiktok else check.shop.rebound_account
+        if connection is not None and not mark_broken(connection, error=error):
+            _wait_or_give_up(check, token=token, error=error)
             return
-        if account is not None:
-            mark_broken(account, error=error)
-        fail(check, token=token, failure=Failure.REBOUND_CONNECTION, detail=str(error))
+        failure = Failure.TIKTOK_CONNECTION if is_tiktok else Failure.REBOUND_CONNECTION
+        fail(check, token=token, failure=failure, detail=str(error))
         return
     if error.code == SCOPE_MISSING:
         fail(check, token=token, failure=Failure.TIKTOK_SCOPE, detail=str(error))

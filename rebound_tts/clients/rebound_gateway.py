@@ -24,7 +24,7 @@ from rebound_tts.clients.errors import (
 from rebound_tts.clients.http import Answer, RemoteRequest, Transport
 from rebound_tts.clients.json_values import AnswerShapeError, JsonObject, parse_json, to_json
 from rebound_tts.clients.rebound_answers import Page, read_page
-from rebound_tts.clients.tokens import TokenSource
+from rebound_tts.clients.tokens import TokenSource, with_token
 
 T = TypeVar("T")
 
@@ -164,16 +164,7 @@ class ReboundGateway:
 
     def send(self, request: RemoteRequest, *, kinds: Mapping[int, type[RemoteError]] | None = None) -> Answer:
         """The 2xx answer. A refused token is renewed once, and the call made once more: a 401 did nothing."""
-        token = self._tokens.current()
-        try:
-            return self._send(request, token, kinds)
-        except TokenRejectedError:
-            renewed = self._tokens.renew(rejected=token)
-        try:
-            return self._send(request, renewed, kinds)
-        except TokenRejectedError as error:
-            error.just_given = True
-            raise
+        return with_token(self._tokens, lambda token: self._send(request, token, kinds))
 
     def _send(self, request: RemoteRequest, token: str, kinds: Mapping[int, type[RemoteError]] | None) -> Answer:
         authorized = replace(

@@ -11,7 +11,6 @@ from typing import Literal, TypeVar
 
 from rebound_tts.clients.circuit import Circuit
 from rebound_tts.clients.errors import (
-    TokenRejectedError,
     UnexpectedAnswerError,
     UnknownOutcomeError,
 )
@@ -19,7 +18,7 @@ from rebound_tts.clients.http import Answer, RemoteRequest, Transport
 from rebound_tts.clients.json_values import AnswerShapeError, JsonObject, parse_json, to_json
 from rebound_tts.clients.tiktok_codes import error_class, error_class_without_code
 from rebound_tts.clients.tiktok_signing import sign_request
-from rebound_tts.clients.tokens import TokenSource
+from rebound_tts.clients.tokens import TokenSource, with_token
 
 T = TypeVar("T")
 
@@ -149,12 +148,7 @@ class TikTokGateway:
             files=upload.files if upload else None,
             safe=safe,
         )
-        token = self._tokens.current()
-        try:
-            return self._send(request, token, read)
-        except TokenRejectedError:
-            renewed = self._tokens.renew(rejected=token)
-        return self._send(request, renewed, read)
+        return with_token(self._tokens, lambda token: self._send(request, token, read))
 
     def _send(self, request: RemoteRequest, token: str, read: Callable[[JsonObject], T]) -> T:
         content_type = MULTIPART if request.files else "application/json"

@@ -174,6 +174,7 @@ def test_token_rejected_twice_breaks_the_connection(remote: Remote, client: Rebo
     with pytest.raises(TokenRejectedError) as raised:
         client.download_label("/labels/1")
     assert (tokens.rejected, len(remote.received), raised.value.message) == ([TOKEN], 2, "Bearer [hidden] is unknown")
+    assert raised.value.just_given
 
 
 @pytest.fixture

@@ -136,12 +136,14 @@ def test_token_rejected_twice_breaks_the_connection(remote: Remote, client: TikT
     with pytest.raises(TokenRejectedError) as raised:
         client.search_returns(return_ids=["1"])
     assert (raised.value.code, tokens.rejected, len(remote.received)) == ("105001", [TOKEN], 2)
+    assert raised.value.just_given
 
 
 def test_token_that_cannot_be_renewed_breaks_the_connection(remote: Remote, transport: Transport):
     remote.replies(envelope(code=105002))
-    with pytest.raises(ConfigurationError, match="the authorization is gone"):
+    with pytest.raises(TokenRejectedError, match="the authorization is gone") as raised:
         shop(remote, transport, DeadTokens()).search_returns(return_ids=["1"])
+    assert not raised.value.just_given  # the renewal was refused, not what it gave
     assert len(remote.received) == 1
 
 

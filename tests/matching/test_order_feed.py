@@ -192,6 +192,16 @@ def test_failing_feed_holds_up_no_other(desk: Desk) -> None:
     assert desk.account.broken_reason == "CREDENTIALS_REFUSED"
 
 
+def test_refusal_of_a_token_just_given_is_looked_at_again_within_a_minute(desk: Desk) -> None:
+    """An account without returns on their way has its feed alone to find out that its credentials are over."""
+    desk.sandbox.post("/faults", remote="rebound", kind="status", status=401, path_contains="/sales-orders", times=99)
+    desk.reads()
+    assert ReboundAccount.objects.get().broken_at is None
+    desk.clock.advance(seconds=61)
+    read_feeds(now=timezone.now(), on_arrival=desk.tell)
+    assert ReboundAccount.objects.get().broken_reason == "CREDENTIALS_REFUSED"
+
+
 def test_forbidden_feed_leaves_the_connection_alone(desk: Desk) -> None:
     desk.sandbox.post("/faults", remote="rebound", kind="status", status=403, method="GET")
     assert desk.reads() == []

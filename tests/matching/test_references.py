@@ -319,6 +319,15 @@ def test_missing_permission_for_this_call_leaves_the_shop_alone(desk: Desk) -> N
     assert desk.row().state == "DONE"
 
 
+def test_token_that_was_just_given_and_is_refused_is_waited_out(desk: Desk) -> None:
+    desk.push(desk.buys())
+    desk.fault("code", method="GET", code=105002, times=2)
+    desk.works()
+    assert (desk.row().state, ShopAuthorization.objects.filter(broken_at__isnull=False).count()) == ("RETRYING", 0)
+    desk.later()
+    assert desk.row().state == "DONE"
+
+
 def test_cancelled_order_is_not_written(desk: Desk) -> None:
     bought = desk.buys()
     desk.push(bought)

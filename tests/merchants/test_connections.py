@@ -272,6 +272,40 @@ def test_first_reason_stays(db):
     assert (authorization.broken_reason, authorization.last_error) == ("DEAUTHORIZED", "")
 
 
+def a_refusal(*, just_given: bool = True) -> TokenRejectedError:
+    error = TokenRejectedError(vendor="tiktok", code="105002")
+    error.just_given = just_given
+    return error
+
+
+def test_doubted_token_is_renewed_before_it_is_used(sandbox, authorization):
+    sandbox.post("/calls/reset")
+    assert mark_broken(authorization, error=a_refusal()) is False
+    held = ShopAuthorization.objects.get(pk=authorization.pk)
+    assert (held.access_token, held.broken_at) == (authorization.access_token, None)
+    renewed = AuthorizationTokens(held).current()
+    assert renewed != authorization.access_token
+    # A worker that still holds an older one asks as well, and finds what was renewed.
+    assert AuthorizationTokens(authorization).renew(rejected="older") == renewed
+    assert calls(sandbox, REFRESH) == 1
+
+
+def test_doubt_ends_with_what_is_certain(db):
+    authorization = ShopAuthorizationFactory()
+    assert mark_broken(authorization, error=a_refusal()) is False
+    assert mark_broken(authorization, error=a_refusal(just_given=False)) is True
+    authorization.refresh_from_db()
+    assert (authorization.broken_reason, authorization.refused_since) == ("TOKEN_REJECTED", None)
+
+
+def test_refusal_of_a_former_authorization_leaves_the_new_one_its_token(db):
+    former = ShopAuthorizationFactory()
+    ShopAuthorization.objects.update(authorized_at=former.authorized_at + timedelta(minutes=1))
+    mark_broken(former, error=a_refusal())
+    new = ShopAuthorization.objects.get()
+    assert (new.refused_since, new.access_token_expires_at) == (None, former.access_token_expires_at)
+
+
 def test_failure_of_a_former_authorization_does_not_break_the_new_one(db):
     former = ShopAuthorizationFactory()
     ShopAuthorization.objects.update(authorized_at=former.authorized_at + timedelta(minutes=1))

@@ -121,34 +121,89 @@ def test_rebound_credentials_that_are_refused_stop_the_account(scene: Scene, pla
     assert [scene.differences(each) for each in (expected, next_one)] == [()] * 2
 
 
-def test_token_that_was_just_given_and_is_refused_stops_nothing_if_it_passes(scene: Scene, player: Player) -> None:
-    """Many workers renewed at once, and what they hold is over when they use it: the credentials are good."""
+def refuses(scene: Scene, vendor: str, times: int) -> None:
+    """The next calls about returns refuse their token, whichever it is; tokens themselves are given."""
+    if vendor == "tiktok":
+        scene.fault("tiktok", "code", code=105002, path_contains="/returns/search", times=times)
+    else:
+        scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=times)
+
+
+both_vendors = pytest.mark.parametrize(
+    ("vendor", "reason", "breaks"),
+    [
+        ("tiktok", "TIKTOK_CONNECTION", (["TOKEN_REJECTED"], [])),
+        ("rebound", "REBOUND_CONNECTION", ([], ["CREDENTIALS_REFUSED"])),
+    ],
+)
+
+
+@both_vendors
+def test_token_that_was_just_given_and_is_refused_stops_nothing_if_it_passes(
+    scene: Scene, player: Player, vendor: str, reason: str, breaks: object
+) -> None:
+    """Many workers renewed at once, and what they hold is over when they use it: the grant is good."""
     told = [scene.buys_and_returns(player) for _ in range(2)]
-    scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=8)
+    refuses(scene, vendor, times=8)
     scene.starts(*told)
     assert ([scene.rest(each.return_id) for each in told], broken()) == ([("WAITING", "REMOTE_BUSY")] * 2, ([], []))
     scene.passes(seconds=30)
     assert ([scene.differences(each) for each in told], broken()) == ([()] * 2, ([], []))
 
 
-def test_token_that_was_just_given_and_is_refused_for_a_while_stops_the_account(scene: Scene, player: Player) -> None:
+@both_vendors
+def test_token_that_was_just_given_and_is_refused_for_a_while_breaks_the_connection(
+    scene: Scene, player: Player, vendor: str, reason: str, breaks: object
+) -> None:
     expected = scene.buys_and_returns(player)
-    scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=999)
+    refuses(scene, vendor, times=999)
     scene.starts(expected)
     scene.passes(seconds=50)
     assert broken() == ([], [])
     scene.passes(minutes=3)
-    assert scene.rest(expected.return_id) == ("NEEDS_ATTENTION", "REBOUND_CONNECTION")
-    assert broken() == ([], ["CREDENTIALS_REFUSED"])
+    assert scene.rest(expected.return_id) == ("NEEDS_ATTENTION", reason)
+    assert broken() == breaks
 
 
-def test_refusal_long_after_another_is_doubted_anew(scene: Scene, player: Player) -> None:
+@both_vendors
+def test_refusal_long_after_another_is_doubted_anew(
+    scene: Scene, player: Player, vendor: str, reason: str, breaks: object
+) -> None:
     first, second = scene.buys_and_returns(player), scene.buys_and_returns(player)
     for expected in (first, second):
-        scene.fault("rebound", "status", status=401, path_contains="/return-orders", times=2)
+        refuses(scene, vendor, times=2)
         scene.starts(expected)
+        assert scene.rest(expected.return_id) == ("WAITING", "REMOTE_BUSY")
         scene.passes(hours=1)
         assert (scene.differences(expected), broken()) == ((), ([], []))
+
+
+def test_grant_that_was_renewed_and_is_refused_is_doubted_anew_once_it_was_given_again(
+    scene: Scene, player: Player
+) -> None:
+    expected = scene.buys_and_returns(player)
+    refuses(scene, "tiktok", times=999)
+    scene.starts(expected)
+    scene.passes(minutes=3)
+    assert broken() == (["TOKEN_REJECTED"], [])
+    scene.mends()
+    authorizes_again(scene, player)
+    refuses(scene, "tiktok", times=2)
+    wakes(scene)
+    assert (scene.rest(expected.return_id), broken()) == (("WAITING", "REMOTE_BUSY"), ([], []))
+    scene.passes(seconds=30)
+    assert (scene.differences(expected), broken()) == ((), ([], []))
+
+
+@pytest.mark.parametrize(("code", "reason"), [(105004, "TOKEN_REJECTED"), (105005, "SCOPE_MISSING")])
+def test_grant_that_lacks_the_region_or_the_permission_is_final(
+    scene: Scene, player: Player, code: int, reason: str
+) -> None:
+    """No other token helps (TikTok reference, 3.2), so that nothing is in doubt."""
+    expected = scene.buys_and_returns(player)
+    scene.fault("tiktok", "code", code=code, path_contains="/returns/search")
+    scene.starts(expected)
+    assert (scene.rest(expected.return_id), broken()) == (("NEEDS_ATTENTION", "TIKTOK_CONNECTION"), ([reason], []))
 
 
 def test_one_permission_that_is_missing_costs_the_link_and_not_the_label(scene: Scene, player: Player) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from merchants.models import ShopAuthorization
 from rebound_tts.demo.story import Story
 from returns.models import ReturnPoll, TikTokReturn
 from returns.polling import poll_due, polls_are_due
@@ -77,6 +78,17 @@ def test_failed_poll_keeps_its_window(story, clock):
     poll_due(now=timezone.now())
     assert dict(ReturnPoll.objects.values_list("shop_id", "polled_until")) == before
     assert all("500" in error for error in ReturnPoll.objects.values_list("last_error", flat=True))
+
+
+def test_refusal_that_is_doubted_is_looked_at_again_within_a_minute(story, clock):
+    """A shop without returns on their way has its polls alone to find out that its grant is over."""
+    refused = {"remote": "tiktok", "kind": "code", "code": 105002, "path_contains": "/returns/search"}
+    story.sandbox.post("/faults", **refused, times=999)
+    assert poll_due(now=timezone.now()) == 3
+    assert not ShopAuthorization.objects.filter(broken_at__isnull=False).exists()
+    clock.advance(seconds=61)
+    assert poll_due(now=timezone.now()) == 3
+    assert not ShopAuthorization.objects.filter(broken_at__isnull=True).exists()
 
 
 def test_broken_connection_is_not_polled(story):

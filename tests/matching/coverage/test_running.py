@@ -17,6 +17,7 @@ from matching.decision import ReturnedLine
 from matching.models import Match, SalesOrder
 from matching.services import ReturnToMatch, match_return
 from merchants.connections import rebound_for, tiktok_for
+from merchants.models import ShopAuthorization
 from tests.factories import SalesOrderFactory, SalesOrderItemFactory
 from tests.matching.coverage.conftest import Checked
 
@@ -198,6 +199,14 @@ def test_a_dead_authorization_ends_it_and_is_remembered(checked: Checked):
     authorization = checked.player.shop.authorization
     authorization.refresh_from_db()
     assert authorization.broken_at is not None
+
+
+def test_a_refused_token_that_was_just_given_is_waited_out(checked: Checked):
+    checked.synced(1)
+    checked.fault("tiktok", "code", code=105002, path_contains="/orders/search", times=2)
+    check = checked.run()
+    assert (check.state, check.matched) == (CheckState.DONE, 1)
+    assert not ShopAuthorization.objects.filter(broken_at__isnull=False).exists()
 
 
 def test_a_missing_scope_ends_it_with_its_name(checked: Checked):
