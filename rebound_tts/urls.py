@@ -39,7 +39,7 @@ urlpatterns = [
     path("readyz/web", ops.readyz_web, name="readyz-web"),
     path("metrics", ops.metrics, name="metrics"),
     path("webhooks/tiktok", TikTokWebhook.as_view(), name="tiktok-webhook"),
-    path("webhooks/rebound/<str:key>", ReboundWebhook.as_view(), name="rebound-webhook"),
+    path("webhooks/rebound/<slug:key>", ReboundWebhook.as_view(), name="rebound-webhook"),
     path("admin/account/", include(accounts)),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -88,13 +88,14 @@ def _id(data: dict[str, Any], name: str, *, required: bool = True) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
-    """Unix seconds, as a number or as text (type 7 sends text); None where it is neither."""
+    """Unix seconds, as a number or as text (type 7 sends text); None where it is neither, or too far to reckon with."""
     if isinstance(value, bool):
         return None
     try:
-        return datetime.fromtimestamp(int(value), tz=UTC)
+        moment = datetime.fromtimestamp(int(value), tz=UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
+    return moment if moment.year < MAXYEAR else None
 
 
 def handle_events(*, now: datetime) -> int:

@@ -5,13 +5,14 @@ Source: rebound-api.md section 6. What happens to a stored event around this sta
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, Q
 from django.utils.dateparse import parse_datetime
 
 from merchants.models import ReboundAccount
+from rebound_tts.clients.json_values import storable
 from returns.models import EventOutcome, Milestone, ReboundReturn, ReturnMilestone, TikTokReturn, WebhookEvent
 from returns.steps.collect import note_cancelled_there
 
@@ -106,11 +107,11 @@ def _id(body: dict[str, Any], name: str, *, required: bool) -> str:
 def _moment(value: Any) -> datetime:
     try:
         moment = parse_datetime(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise NotUnderstoodError("occurredAt is no time with an offset.")
-    return moment
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # no such day, or one that no calendar has in UTC
+    raise NotUnderstoodError("occurredAt is no time with an offset.")
 
 
 def _items(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,7 +120,11 @@ def _items(data: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(listed, list):
         return []
     return [
-        {name: item[name] for name in ITEM_FIELDS if isinstance(item.get(name), str | int | bool)}
+        {name: _plain(item[name]) for name in ITEM_FIELDS if isinstance(item.get(name), str | int | bool)}
         for item in listed[:MOST_ITEMS]
         if isinstance(item, dict)
     ]
+
+
+def _plain(value: str | int | bool) -> str | int | bool:
+    return storable(value) if isinstance(value, str) else value

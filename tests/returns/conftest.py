@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,13 @@ def signature_of(body: bytes) -> str:
     """TikTok's webhook signature (reference, 7.2), computed apart from the product's own."""
     key, secret = settings.TIKTOK_APP_KEY, settings.TIKTOK_APP_SECRET
     return hmac.new(secret.encode(), key.encode() + body, hashlib.sha256).hexdigest()
+
+
+def rebound_signature_of(body: bytes, *, secret: str, seconds: int | None = None) -> str:
+    """The signature of ReBound's events (rebound-api.md, section 6), computed apart from the product's own."""
+    seconds = int(time.time()) if seconds is None else seconds
+    digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={seconds},v1={digest}"
 
 
 def return_event(*, shop_id: str, return_id: str, order_id: str, **changes: Any) -> dict[str, Any]:

@@ -138,6 +138,12 @@ def test_deauthorization_in_the_second_of_the_authorization_counts(shop):
     assert handled(arrived(shop, 6)) == [("APPLIED", "")]
 
 
+@pytest.mark.parametrize("timestamp", [253402300799, 10**20, "soon", None])
+def test_deauthorization_at_a_time_that_no_calendar_has_counts_from_now(shop, timestamp):
+    body = json.dumps({"type": 6, "timestamp": timestamp, "data": {}})
+    assert handled(arrived(shop, 6, body=body)) == [("APPLIED", "")]
+
+
 def test_expiring_authorization_is_noted(shop):
     assert handled(arrived(shop, 7, data={"expiration_time": "1769817600"})) == [("APPLIED", "")]
     shop.authorization.refresh_from_db()
