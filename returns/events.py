@@ -17,9 +17,9 @@ from merchants.models import BrokenReason, ReboundAccount, Shop, ShopAuthorizati
 from rebound_tts.logs import correlated
 from rebound_tts.ops.tallies import count
 from returns import rebound_events
-from returns.models import EventOutcome, EventSource, TikTokReturn, WebhookEvent
+from returns.hints import Hint, take_hints
+from returns.models import EventOutcome, EventSource, WebhookEvent
 from returns.rebound_events import NotUnderstoodError
-from returns.services import hint
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def handle_events(*, now: datetime) -> int:
-    """Handle the oldest events that wait, each in its own savepoint. Answers how many."""
+    """Handle the oldest events that wait; one that fails fails alone. Answers how many."""
     if not WebhookEvent.objects.to_handle().exists():
         return 0
     with transaction.atomic():
@@ -109,18 +109,44 @@ def handle_events(*, now: datetime) -> int:
         ids = {event.shop_id for event in events if event.shop_id and event.source == EventSource.TIKTOK}
         found = Shop.objects.filter(shop_id__in=ids).select_related("merchant", "authorization")
         shops = {shop.shop_id: shop for shop in found}
+        told: list[tuple[WebhookEvent, Hint]] = []
         for event in events:
             event.handled_at = now
             with correlated(event.correlation_id):
                 if event.source == EventSource.REBOUND:
                     _handle_rebound(event, account=accounts.get(event.shop_id), now=now)
                 else:
-                    _handle(event, shop=shops.get(event.shop_id), now=now)
-                logger.info("event handled", extra={"type": event.type, "outcome": str(event.outcome)})
+                    hint = _handle(event, shop=shops.get(event.shop_id), now=now)
+                    told += [(event, hint)] if hint else []
+        _follow(told, now=now)
         WebhookEvent.objects.store_outcomes(events)
     for event in events:
+        with correlated(event.correlation_id):
+            logger.info("event handled", extra={"type": event.type, "outcome": str(event.outcome)})
         count("events", source=event.source, outcome=event.outcome)
     return len(events)
+
+
+def _follow(told: list[tuple[WebhookEvent, Hint]], *, now: datetime) -> None:
+    """Follow the hints of these events, all at once; where that fails, one by one, so that one alone is to blame."""
+    try:
+        _take(told, now=now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        for event, hint in told:
+            with correlated(event.correlation_id), _keeping(event):
+                _take([(event, hint)], now=now)
+
+
+def _take(told: list[tuple[WebhookEvent, Hint]], *, now: datetime) -> None:
+    if not told:
+        return
+    taken = take_hints([hint for _, hint in told], now=now)
+    for (event, _), (row, is_followed) in zip(told, taken, strict=True):
+        event.tiktok_return = row
+        # Out of order otherwise: we hold a newer view already.
+        event.outcome = EventOutcome.APPLIED if is_followed else EventOutcome.NOTHING_TO_DO
 
 
 def _accounts_of(events: list[WebhookEvent]) -> dict[str, ReboundAccount]:
@@ -132,7 +158,8 @@ def _accounts_of(events: list[WebhookEvent]) -> dict[str, ReboundAccount]:
     return {str(account.events_key): account for account in found}
 
 
-def _handle(event: WebhookEvent, *, shop: Shop | None, now: datetime) -> None:
+def _handle(event: WebhookEvent, *, shop: Shop | None, now: datetime) -> Hint | None:
+    """Do what the event asks for. A return that changed is answered as the hint that it is, and followed later."""
     if shop is not None:
         event.merchant = shop.merchant
     with _keeping(event):
@@ -141,9 +168,12 @@ def _handle(event: WebhookEvent, *, shop: Shop | None, now: datetime) -> None:
             event.outcome = EventOutcome.UNKNOWN_TYPE
         elif shop is None:
             event.outcome = EventOutcome.UNKNOWN_SHOP
+        elif isinstance(typed, ReturnChanged):
+            return Hint(shop, typed.return_id, typed.order_id, event.correlation_id, typed.updated_at)
         else:
             with transaction.atomic():
-                event.outcome = _apply(event, typed=typed, shop=shop, now=now)
+                event.outcome = _apply(typed, shop=shop, now=now)
+    return None
 
 
 def _handle_rebound(event: WebhookEvent, *, account: ReboundAccount | None, now: datetime) -> None:
@@ -174,9 +204,7 @@ def _keeping(event: WebhookEvent) -> Iterator[None]:
         logger.exception("an event crashed", extra={"event": event.pk})
 
 
-def _apply(event: WebhookEvent, *, typed: Event, shop: Shop, now: datetime) -> EventOutcome:
-    if isinstance(typed, ReturnChanged):
-        return _return_changed(event, typed=typed, shop=shop, now=now)
+def _apply(typed: Event, *, shop: Shop, now: datetime) -> EventOutcome:
     if isinstance(typed, SellerDeauthorized):
         return _deauthorized(shop, told_at=typed.told_at or now, now=now)
     if isinstance(typed, AuthorizationExpiring) and typed.expires_at is not None:
@@ -197,23 +225,3 @@ def _deauthorized(shop: Shop, *, told_at: datetime, now: datetime) -> EventOutco
     )
     broken = standing.update(broken_at=now, broken_reason=BrokenReason.DEAUTHORIZED)
     return EventOutcome.APPLIED if broken else EventOutcome.NOTHING_TO_DO
-
-
-def _return_changed(event: WebhookEvent, *, typed: ReturnChanged, shop: Shop, now: datetime) -> EventOutcome:
-    known = TikTokReturn.objects.filter(merchant=shop.merchant, shop=shop, return_id=typed.return_id).first()
-    if (
-        known is not None
-        and known.tiktok_updated_at
-        and typed.updated_at
-        and typed.updated_at < known.tiktok_updated_at
-    ):
-        event.tiktok_return = known  # out of order: we hold a newer view already
-        return EventOutcome.NOTHING_TO_DO
-    event.tiktok_return = hint(
-        shop=shop,
-        return_id=typed.return_id,
-        order_id=typed.order_id,
-        correlation_id=event.correlation_id,
-        now=now,
-    )
-    return EventOutcome.APPLIED

@@ -136,23 +136,6 @@ class TikTokReturnQuerySet(TenantQuerySet):
         unfinished = [Status.OPEN, Status.WAITING, Status.NEEDS_ATTENTION]
         return self.filter(status__in=unfinished, rebound_return__isnull=False, label_delivered_at__isnull=True)
 
-    def announce(
-        self, *, shop: Shop, return_id: str, order_id: str, now: datetime, correlation_id: str = ""
-    ) -> tuple["TikTokReturn", bool]:
-        """The row of this return, made and due now if there was none. Answers it and whether it is new."""
-        return self.get_or_create(
-            merchant_id=shop.merchant_id,
-            shop=shop,
-            return_id=return_id,
-            defaults={
-                "order_id": order_id,
-                "correlation_id": correlation_id or new_correlation_id(),
-                "created_at": now,
-                "status_changed_at": now,
-                "next_attempt_at": now,
-            },
-        )
-
     def parcel_of(self, tiktok_return: "TikTokReturn") -> Self:
         """The return and those that travel with it."""
         if not tiktok_return.combined_return_id:

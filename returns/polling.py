@@ -7,12 +7,13 @@ starts an hour before the last one ended. What it finds becomes a hint like any 
 import logging
 from datetime import datetime, timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from merchants.connections import DOUBT, mark_broken, tiktok_for
 from merchants.models import Shop
 from rebound_tts.clients.errors import ConfigurationError, RemoteError
 from rebound_tts.clients.tiktok_returns import RemoteReturn
+from returns.hints import Hint, take_hints
 from returns.models import ReturnPoll, TikTokReturn
 from returns.pipeline import Need, TikTokView, label_need
 
@@ -67,16 +68,15 @@ def _poll(poll: ReturnPoll, *, now: datetime) -> None:
 
 
 def _notice(shop: Shop, *, remote: RemoteReturn, now: datetime) -> None:
-    known = TikTokReturn.objects.filter(merchant=shop.merchant_id, shop=shop, return_id=remote.return_id)
-    row = known.first()
+    row = TikTokReturn.objects.filter(merchant=shop.merchant_id, shop=shop, return_id=remote.return_id).first()
     if row is None:
-        if _needs_us(remote):
-            TikTokReturn.objects.announce(shop=shop, return_id=remote.return_id, order_id=remote.order_id, now=now)
-            logger.info("polling found a return", extra={"return_id": remote.return_id})
+        if not _needs_us(remote):
+            return
+        logger.info("polling found a return", extra={"return_id": remote.return_id})
+    elif remote.updated_at is None or row.tiktok_updated_at is None or remote.updated_at <= row.tiktok_updated_at:
         return
-    if remote.updated_at is None or row.tiktok_updated_at is None or remote.updated_at <= row.tiktok_updated_at:
-        return
-    known.filter(tiktok_updated_at__lt=remote.updated_at).update(hint_count=F("hint_count") + 1, next_attempt_at=now)
+    told = Hint(shop, return_id=remote.return_id, order_id=remote.order_id, updated_at=remote.updated_at)
+    take_hints([told], now=now)
 
 
 def _needs_us(remote: RemoteReturn) -> bool:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Case, DateTimeField, F, OuterRef, Q, Subquery, Value, When
@@ -77,20 +78,27 @@ REFUSED = {
 HOLDS = {ShopState.SETTING_UP: Reason.SHOP_NOT_LIVE, ShopState.DISCONNECTED: Reason.SHOP_DISCONNECTED}
 
 
-def claim_due(*, now: datetime, limit: int, besides: Collection[int] = ()) -> tuple[uuid.UUID, list[int]]:
-    """Claim up to `limit` returns that are due, the longest due first, of any shop but `besides` (keys). Answers the
-    claim's token and their keys."""
+class Claimed(NamedTuple):
+    """What one claim holds: its token, and the keys of its returns and of their shops."""
+
+    token: uuid.UUID
+    keys: list[int]
+    shops: list[int]
+
+
+def claim_due(*, now: datetime, limit: int, besides: Collection[int] = ()) -> Claimed:
+    """Claim up to `limit` returns that are due, the longest due first, of any shop but `besides` (keys)."""
     token = uuid.uuid4()
     with transaction.atomic():
         due = TikTokReturn.objects.due(now=now).exclude(shop__in=besides).order_by("next_attempt_at")
-        keys = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-        if not keys:
-            return token, []
-        TikTokReturn.objects.due(now=now).filter(pk__in=keys).update(
-            claimed_until=now + LEASE, claim_token=token, attempts=F("attempts") + 1
-        )
-        # Read inside: a claim whose keys cannot be told is not made.
-        return token, list(TikTokReturn.objects.filter(claim_token=token, pk__in=keys).values_list("pk", flat=True))
+        # They stay due until the claim commits: their rows are locked, on SQLite the whole database is.
+        found = list(due.select_for_update(skip_locked=True).values_list("pk", "shop")[:limit])
+        keys = [key for key, _ in found]
+        if keys:
+            TikTokReturn.objects.filter(pk__in=keys).update(
+                claimed_until=now + LEASE, claim_token=token, attempts=F("attempts") + 1
+            )
+    return Claimed(token, keys, [shop for _, shop in found])
 
 
 def renew_claims(*, tokens: set[uuid.UUID], now: datetime) -> None:
@@ -384,13 +392,3 @@ def wake_mended(*, now: datetime) -> int:
     keys += held.filter(started).values_list("pk", flat=True)[:1000]
     count: int = TikTokReturn.objects.filter(pk__in=keys).update(next_attempt_at=now, attempts=0)
     return count
-
-
-def hint(*, shop: Shop, return_id: str, order_id: str, correlation_id: str, now: datetime) -> TikTokReturn:
-    """TikTok may have changed this return: make sure that it has a row and is looked at now."""
-    row, created = TikTokReturn.objects.announce(
-        shop=shop, return_id=return_id, order_id=order_id, correlation_id=correlation_id, now=now
-    )
-    if not created:
-        TikTokReturn.objects.filter(pk=row.pk).update(hint_count=F("hint_count") + 1, next_attempt_at=now)
-    return row

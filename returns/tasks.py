@@ -46,7 +46,9 @@ LONGEST_DRAIN = 30.0  # seconds; then a new job goes on, so that a worker can be
 LINGER = 0.25  # seconds without work before a drain ends: longer than a bell may have been held back
 RENEWAL = 5.0  # seconds between renewals of the claims in hand
 CLAIMED_AT_ONCE = 4  # returns; so that one claim fills no shop's share
-PAUSE = 0.02  # seconds between looks while there is work in hand
+PAUSE, LONGEST_PAUSE = 0.02, 0.08  # seconds between looks: longer each time that nothing new was found
+ERRANDS_EVERY = 0.2  # seconds between looks for errands, which nobody waits for as a buyer waits for a label
+CRASHED = {"relay": "a relay crashed", "references": "a batch of references crashed", "run": "a bulk run crashed"}
 # Threads a worker, beside those of the returns: a backlog of orders delays no label.
 RELAYS_AT_A_TIME = 6
 BATCHES_AT_A_TIME = 2  # of references; and one thread for what staff does to many returns
@@ -76,10 +78,9 @@ def drain() -> int:
     Answers how many returns and errands it took up.
     """
     in_hand: dict[Future[None], Claim] = {}
-    relays: dict[Future[None], UUID] = {}
-    batches: dict[Future[None], UUID] = {}
-    runs: dict[Future[None], UUID] = {}
+    errands = Errands()
     carried = 0
+    pause = PAUSE
     started = idle_since = renewed = time.monotonic()
     while True:
         now = time.monotonic()
@@ -87,28 +88,24 @@ def drain() -> int:
         arrived = taken = 0
         if not late:
             arrived = handle_events(now=timezone.now())
-            taken = _take(settings.RETURNS_AT_A_TIME - len(in_hand), in_hand)
-            taken += _take_relays(RELAYS_AT_A_TIME - len(relays), relays)
-            taken += _take_references(BATCHES_AT_A_TIME - len(batches), batches)
-            taken += _take_runs(1 - len(runs), runs)
+            taken = _take(settings.RETURNS_AT_A_TIME - len(in_hand), in_hand) + errands.take(now=now)
         carried += taken
         if now - renewed > RENEWAL and in_hand:
             renew_claims(tokens={claim.token for claim in in_hand.values()}, now=timezone.now())
             renewed = now
-        everything = [*in_hand, *relays, *batches, *runs]
-        if everything:
-            finished, _ = wait(everything, timeout=PAUSE, return_when=FIRST_COMPLETED)
-            for future in finished:
-                in_hand.pop(future, None)
-                relays.pop(future, None)
-                batches.pop(future, None)
-                runs.pop(future, None)
+        everything = [*in_hand, *errands.in_hand]
         if arrived or taken or everything:
             idle_since = time.monotonic()
         elif late or time.monotonic() - idle_since > LINGER:
             break
+        pause = PAUSE if arrived or taken else min(pause * 2, LONGEST_PAUSE)
+        if everything:
+            finished, _ = wait(everything, timeout=pause, return_when=FIRST_COMPLETED)
+            for future in finished:
+                in_hand.pop(future, None)
+                errands.in_hand.pop(future, None)
         else:
-            time.sleep(PAUSE)
+            time.sleep(pause)
     if late:
         bell.ring()
     return carried
@@ -116,51 +113,66 @@ def drain() -> int:
 
 def _take(free: int, in_hand: dict[Future[None], Claim]) -> int:
     """Claim what is due: of shops that have nothing in hand first, then of those below their share."""
+    if free <= 0 or not TikTokReturn.objects.due(now=timezone.now()).exists():
+        return 0  # without taking the write lock that a claim needs on SQLite
     held = Counter(claim.shop for claim in in_hand.values())
     share = max(settings.RETURNS_AT_A_TIME * 3 // 4, 1)
     full = [shop for shop, number in held.items() if number >= share]
     for besides in (list(held), full) if held else ([],):
-        taken = _claim(min(free, CLAIMED_AT_ONCE), in_hand, besides=besides)
-        if taken:
-            return taken
+        claimed = claim_due(now=timezone.now(), limit=min(free, CLAIMED_AT_ONCE), besides=besides)
+        for key, shop in zip(claimed.keys, claimed.shops, strict=True):
+            future = _pool().submit(_logged, "a return crashed", advance, key, claimed.token)
+            in_hand[future] = Claim(claimed.token, shop)
+        if claimed.keys:
+            return len(claimed.keys)
     return 0
 
 
-def _claim(limit: int, in_hand: dict[Future[None], Claim], *, besides: list[int]) -> int:
-    if limit <= 0 or not TikTokReturn.objects.due(now=timezone.now()).exclude(shop__in=besides).exists():
-        return 0  # without taking the write lock that a claim needs on SQLite
-    token, keys = claim_due(now=timezone.now(), limit=limit, besides=besides)
-    shops = dict(TikTokReturn.objects.filter(pk__in=keys).values_list("pk", "shop_id"))
-    for key in keys:
-        in_hand[_pool().submit(_logged, "a return crashed", advance, key, token)] = Claim(token, shops[key])
-    return len(keys)
+class Errands:
+    """What a drain does beside returns: relays of orders, batches of references, what staff does to many returns."""
 
+    def __init__(self) -> None:
+        self.in_hand: dict[Future[None], str] = {}
+        self._looked = float("-inf")
 
-def _take_relays(free: int, relays: dict[Future[None], UUID]) -> int:
-    if not free or not relays_are_due(now=timezone.now()):
-        return 0
-    token, keys = claim_relays(now=timezone.now(), limit=free)
-    for key in keys:
-        relays[_errand_pool().submit(_logged, "a relay crashed", _relay, key, token)] = token
-    return len(keys)
+    def take(self, *, now: float) -> int:
+        """Take up what is due, unless it was looked a moment ago. Answers how much."""
+        if now - self._looked < ERRANDS_EVERY:
+            return 0
+        self._looked = now
+        held = Counter(self.in_hand.values())
+        return (
+            self._relays(RELAYS_AT_A_TIME - held["relay"])
+            + self._references(BATCHES_AT_A_TIME - held["references"])
+            + self._runs(1 - held["run"])
+        )
 
+    def _relays(self, free: int) -> int:
+        if not free or not relays_are_due(now=timezone.now()):
+            return 0
+        token, keys = claim_relays(now=timezone.now(), limit=free)
+        for key in keys:
+            self._start("relay", _relay, key, token)
+        return len(keys)
 
-def _take_runs(free: int, runs: dict[Future[None], UUID]) -> int:
-    if not free or not runs_are_due(now=timezone.now()):
-        return 0
-    token, keys = claim_runs(now=timezone.now(), limit=1)
-    for key in keys:
-        runs[_errand_pool().submit(_logged, "a bulk run crashed", carry_on, key, token)] = token
-    return len(keys)
+    def _references(self, free: int) -> int:
+        if not free or not references_are_due(now=timezone.now()):
+            return 0
+        token, batches = claim_references(now=timezone.now(), limit=free)
+        for keys in batches:
+            self._start("references", _write, keys, token)
+        return len(batches)
 
+    def _runs(self, free: int) -> int:
+        if not free or not runs_are_due(now=timezone.now()):
+            return 0
+        token, keys = claim_runs(now=timezone.now(), limit=1)
+        for key in keys:
+            self._start("run", carry_on, key, token)
+        return len(keys)
 
-def _take_references(free: int, batches: dict[Future[None], UUID]) -> int:
-    if not free or not references_are_due(now=timezone.now()):
-        return 0
-    token, claimed = claim_references(now=timezone.now(), limit=free)
-    for keys in claimed:
-        batches[_errand_pool().submit(_logged, "a batch of references crashed", _write, keys, token)] = token
-    return len(claimed)
+    def _start(self, kind: str, act: Callable[..., object], key: int | list[int], token: UUID) -> None:
+        self.in_hand[_errand_pool().submit(_logged, CRASHED[kind], act, key, token)] = kind
 
 
 def _write(keys: list[int], *, token: UUID) -> None:
@@ -171,7 +183,7 @@ def _relay(key: int, *, token: UUID) -> None:
     relay(key, token=token, on_landed=wake_for_orders)
 
 
-def _logged(message: str, act: Callable[..., None], key: int | list[int], token: UUID) -> None:
+def _logged(message: str, act: Callable[..., object], key: int | list[int], token: UUID) -> None:
     close_old_connections()
     try:
         act(key, token=token)

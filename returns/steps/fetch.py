@@ -13,6 +13,7 @@ from matching.orders import amount_held
 from rebound_tts.clients.errors import ConfigurationError, RemoteError, TemporaryError, UnexpectedAnswerError
 from rebound_tts.clients.tiktok_answers import TikTokOrder
 from rebound_tts.clients.tiktok_returns import RemoteReturn
+from returns.hints import Hint, take_hints
 from returns.journey import BlockedError, Journey, need_of
 from returns.models import Reason, TikTokReturn, TikTokReturnItem
 from returns.pipeline import AWAITING_BUYER_SHIP, Need
@@ -155,10 +156,7 @@ def _store_sibling(row: TikTokReturn, *, remote: RemoteReturn, journey: Journey)
         )
         if need_of(sibling, our_tracking_number="").need not in {Need.LABEL, Need.NOT_YET}:
             return
-        now = journey.now
-        sibling, _ = TikTokReturn.objects.announce(
-            shop=row.shop, return_id=remote.return_id, order_id=remote.order_id, now=now
-        )
+        ((sibling, _),) = take_hints([Hint(row.shop, remote.return_id, remote.order_id)], now=journey.now)
         logger.info("found a return that no webhook announced", extra={"return_id": remote.return_id})
     elif sibling.fetched_at:
         if not (remote.updated_at and sibling.tiktok_updated_at and remote.updated_at > sibling.tiktok_updated_at):

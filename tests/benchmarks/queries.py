@@ -61,7 +61,7 @@ def carry_one(request: bytes, *, client: Client, count: Count) -> None:
         count.at = HANDLED
         handle_events(now=timezone.now())
         count.at = CLAIMED
-        token, keys = services.claim_due(now=timezone.now(), limit=20)
+        token, keys, _ = services.claim_due(now=timezone.now(), limit=20)
         with steps_named(count):
             for key in keys:
                 services.advance(key, token=token)

@@ -91,7 +91,7 @@ def work(db: None) -> Callable[[], int]:
         claims = 0
         for _ in range(MOST_ROUNDS):
             handled = handle_events(now=timezone.now())
-            token, keys = claim_due(now=timezone.now(), limit=20)
+            token, keys, _ = claim_due(now=timezone.now(), limit=20)
             for key in keys:
                 advance(key, token=token)
             claims += len(keys)

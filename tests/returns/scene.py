@@ -11,9 +11,10 @@ from django.utils import timezone
 from rebound_tts.demo.cast import Player
 from rebound_tts.demo.story import Expected, Story
 from rebound_tts.demo.verdict import judge
+from returns.hints import Hint, take_hints
 from returns.late import look_late
 from returns.models import ReboundReturn, StepAttempt, TikTokReturn
-from returns.services import hint, run_again
+from returns.services import run_again
 
 SEARCH = "tiktok POST /return_refund/202309/returns/search"
 UPLOAD = "tiktok POST /return_refund/202405/returns/shipping_documents"
@@ -49,7 +50,7 @@ class Scene:
         self.work()
 
     def hints(self, player: Player, return_id: str) -> None:
-        hint(shop=player.shop, return_id=return_id, order_id="", correlation_id="c" * 32, now=timezone.now())
+        take_hints([Hint(player.shop, return_id, correlation_id="c" * 32)], now=timezone.now())
 
     def changes(self, player: Player, return_id: str, **changes: Any) -> None:
         """TikTok changes the return and says so. A second later than before, as its times have whole seconds."""

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from rebound_tts.demo.story import Expected
 from returns import services
+from returns.hints import Hint, take_hints
 from returns.journey import Journey
 from returns.models import Status, Step, StepAttempt, TikTokReturn
 from returns.pipeline import Rest
-from returns.services import LEASE, PATIENCE, Resting, advance, claim_due, hint, renew_claims
+from returns.services import LEASE, PATIENCE, Resting, advance, claim_due, renew_claims
 from tests.conftest import in_threads
 from tests.returns.scene import CREATION, Scene
 
@@ -32,7 +33,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, step: Step, carry_out: Callable[[Jo
 
 def test_claim_is_given_once(expected: Expected) -> None:
     now = timezone.now()
-    first, keys = claim_due(now=now, limit=10)
+    first, keys, _ = claim_due(now=now, limit=10)
     assert (len(keys), claim_due(now=now, limit=10)[1]) == (1, [])
     row = TikTokReturn.objects.get()
     assert (row.claim_token, row.attempts, row.claimed_until) == (first, 1, now + LEASE)
@@ -41,14 +42,8 @@ def test_claim_is_given_once(expected: Expected) -> None:
 def test_claims_are_given_longest_due_first_up_to_the_limit(scene: Scene) -> None:
     now = timezone.now()
     for number in range(5):
-        hint(
-            shop=scene.story.cast.oms.shop,
-            return_id=str(number),
-            order_id="",
-            correlation_id="",
-            now=now - timedelta(minutes=number),
-        )
-    _, keys = claim_due(now=now, limit=2)
+        take_hints([Hint(scene.story.cast.oms.shop, str(number))], now=now - timedelta(minutes=number))
+    keys = claim_due(now=now, limit=2).keys
     assert set(TikTokReturn.objects.filter(pk__in=keys).values_list("return_id", flat=True)) == {"4", "3"}
     assert len(claim_due(now=now, limit=10)[1]) == 3
 
@@ -56,7 +51,7 @@ def test_claims_are_given_longest_due_first_up_to_the_limit(scene: Scene) -> Non
 def test_workers_that_claim_at_once_never_get_the_same_return(shared_database: None, scene: Scene) -> None:
     now = timezone.now()
     for number in range(30):
-        hint(shop=scene.story.cast.oms.shop, return_id=str(number), order_id="", correlation_id="", now=now)
+        take_hints([Hint(scene.story.cast.oms.shop, str(number))], now=now)
 
     def worker(number: int) -> list[int]:
         taken: list[int] = []
@@ -70,7 +65,7 @@ def test_workers_that_claim_at_once_never_get_the_same_return(shared_database: N
 
 def test_claim_that_was_renewed_outlives_its_lease(expected: Expected) -> None:
     now = timezone.now()
-    token, _ = claim_due(now=now, limit=1)
+    token, *_ = claim_due(now=now, limit=1)
     renew_claims(tokens={token}, now=now + LEASE / 2)
     assert claim_due(now=now + LEASE + timedelta(seconds=1), limit=1)[1] == []
     assert len(claim_due(now=now + LEASE * 2, limit=1)[1]) == 1
@@ -89,7 +84,7 @@ def test_database_that_went_away_is_no_crash(scene: Scene, expected: Expected, m
     def away(journey: Journey) -> str:
         raise OperationalError("the connection is lost")
 
-    token, (key,) = claim_due(now=timezone.now(), limit=1)
+    token, (key,), _ = claim_due(now=timezone.now(), limit=1)
     with monkeypatch.context() as patch:
         patch.setattr(services, "STEPS", {**services.STEPS, Step.MATCH: away})
         with pytest.raises(OperationalError):
@@ -101,7 +96,7 @@ def test_database_that_went_away_is_no_crash(scene: Scene, expected: Expected, m
 
 
 def test_claim_that_was_lost_before_it_began_does_nothing(scene: Scene, expected: Expected) -> None:
-    _, keys = claim_due(now=timezone.now(), limit=1)
+    keys = claim_due(now=timezone.now(), limit=1).keys
     scene.sandbox.post("/calls/reset")
     advance(keys[0], token=uuid.uuid4())
     assert (scene.calls(), StepAttempt.objects.count()) == ({}, 0)
@@ -111,7 +106,7 @@ def test_late_finisher_writes_nothing_and_stops(
     scene: Scene, expected: Expected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the first worker matches, its lease ends and a second one carries the return to its label."""
-    first, keys = claim_due(now=timezone.now(), limit=1)
+    first, keys, _ = claim_due(now=timezone.now(), limit=1)
     match = services.STEPS[Step.MATCH]
 
     def slowly(journey: Journey) -> str:
@@ -129,7 +124,7 @@ def test_late_finisher_writes_nothing_and_stops(
 
 def test_late_finisher_makes_no_further_call(scene: Scene, expected: Expected, monkeypatch: pytest.MonkeyPatch) -> None:
     """The return is in the hands of another, who has not begun yet."""
-    first, keys = claim_due(now=timezone.now(), limit=1)
+    first, keys, _ = claim_due(now=timezone.now(), limit=1)
     match = services.STEPS[Step.MATCH]
 
     def slowly(journey: Journey) -> str:
@@ -147,7 +142,7 @@ def test_late_finisher_makes_no_further_call(scene: Scene, expected: Expected, m
 def test_late_finisher_that_crashes_leaves_the_claim_of_the_next_alone(
     scene: Scene, expected: Expected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, keys = claim_due(now=timezone.now(), limit=1)
+    first, keys, _ = claim_due(now=timezone.now(), limit=1)
 
     def late(journey: Journey) -> str:
         scene.clock.advance(seconds=LEASE.total_seconds() + 1)
@@ -201,7 +196,7 @@ def test_hint_during_a_claim_is_taken_up_by_it(
         return said
 
     instead(monkeypatch, Step.DELIVER, meanwhile)
-    token, keys = claim_due(now=timezone.now(), limit=1)
+    token, keys, _ = claim_due(now=timezone.now(), limit=1)
     advance(keys[0], token=token)
     assert scene.rest(expected.return_id) == ("CANCELLED", "")
 
@@ -218,7 +213,7 @@ def test_hint_at_the_end_of_a_claim_leaves_the_return_due(
 
     with monkeypatch.context() as patch:
         patch.setattr(services, "_at_rest", meanwhile)
-        token, keys = claim_due(now=timezone.now(), limit=1)
+        token, keys, _ = claim_due(now=timezone.now(), limit=1)
         advance(keys[0], token=token)
     assert scene.rest(expected.return_id) == ("DONE", "")
     assert scene.work() == 1
@@ -234,7 +229,7 @@ def test_return_that_kills_its_workers_is_left_to_a_person(
     create = services.STEPS[Step.CREATE]
     instead(monkeypatch, Step.CREATE, dies)
     for _ in range(PATIENCE):
-        token, keys = claim_due(now=timezone.now(), limit=1)
+        token, keys, _ = claim_due(now=timezone.now(), limit=1)
         with pytest.raises(SystemExit):
             advance(keys[0], token=token)
         scene.clock.advance(seconds=LEASE.total_seconds() + 1)
@@ -256,7 +251,7 @@ def test_our_own_error_is_written_down_raised_and_tried_again(
         raise KeyError("ours")
 
     instead(monkeypatch, step, crashes)
-    token, keys = claim_due(now=timezone.now(), limit=1)
+    token, keys, _ = claim_due(now=timezone.now(), limit=1)
     with pytest.raises(KeyError, match="ours"):
         advance(keys[0], token=token)
     row = scene.row(expected.return_id)
@@ -275,7 +270,7 @@ def test_our_own_error_between_steps_is_named_too(
 
     with monkeypatch.context() as broken:
         broken.setattr(services, "next_step", crashes)
-        token, keys = claim_due(now=timezone.now(), limit=1)
+        token, keys, _ = claim_due(now=timezone.now(), limit=1)
         with pytest.raises(KeyError, match="ours"):
             advance(keys[0], token=token)
     assert scene.rest(expected.return_id) == ("NEEDS_ATTENTION", "CRASHED")
@@ -285,7 +280,7 @@ def test_our_own_error_between_steps_is_named_too(
 
 def test_journey_without_an_end_is_stopped(scene: Scene, expected: Expected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "next_step", lambda facts: Step.FETCH)
-    token, keys = claim_due(now=timezone.now(), limit=1)
+    token, keys, _ = claim_due(now=timezone.now(), limit=1)
     with pytest.raises(RuntimeError, match="came to no rest"):
         advance(keys[0], token=token)
     assert scene.rest(expected.return_id) == ("NEEDS_ATTENTION", "CRASHED")

@@ -167,7 +167,7 @@ def test_one_creates_while_the_other_waits(scene: Scene, returned: Callable[...,
     scene.fault("rebound", "status", status=429, method="POST", path_contains="/return-orders", times=1)
     scene.hints(first.player, first.return_id)
     scene.hints(second.player, second.return_id)
-    token, keys = claim_due(now=timezone.now(), limit=1)
+    token, keys, _ = claim_due(now=timezone.now(), limit=1)
     advance(keys[0], token=token)
     scene.work()
     assert sorted(TikTokReturn.objects.values_list("reason", flat=True)) == ["REMOTE_BUSY", "SIBLING_AWAITED"]
@@ -180,7 +180,7 @@ def test_other_takes_the_lead_when_the_leader_is_gone(scene: Scene, returned: Ca
     first, second = returned(0, 1)
     scene.fault("rebound", "drop_after", method="POST", path_contains="/return-orders")
     scene.hints(first.player, first.return_id)
-    token, keys = claim_due(now=timezone.now(), limit=1)
+    token, keys, _ = claim_due(now=timezone.now(), limit=1)
     advance(keys[0], token=token)
     TikTokReturn.objects.filter(pk=keys[0]).update(next_attempt_at=timezone.now() + timedelta(days=1))
     scene.starts(second)

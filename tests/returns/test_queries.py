@@ -15,7 +15,7 @@ def test_steps_take_few_queries(scene: Scene) -> None:
     count = Count()
     expected = scene.buys_and_returns(scene.story.cast.oms)
     scene.hints(expected.player, expected.return_id)
-    token, keys = services.claim_due(now=timezone.now(), limit=1)
+    token, keys, _ = services.claim_due(now=timezone.now(), limit=1)
     with connection.execute_wrapper(count), steps_named(count):
         services.advance(keys[0], token=token)
     assert scene.differences(expected) == ()
