@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from matching.matcher import Outcome
 from matching.models import Match, SalesOrder
 from merchants.connections import circuit_of, rebound_for, tiktok_for
-from merchants.models import ReboundAccount, Shop
+from merchants.models import Lane, ReboundAccount, Shop
 from rebound_tts.clients.rebound import ReboundClient
 from rebound_tts.clients.tiktok_shop import TikTokShopClient
 from returns.models import Reason, ReboundReturn, ReturnLabel, TikTokReturn, TikTokReturnItem, reference_for
@@ -88,16 +89,15 @@ class Journey:
         return rebound_for(self.account, circuit=circuit_of(self.account))
 
     def reload(self) -> None:
-        """Read the return again, with its ReBound return and label, in one query. The shop stays as the claim found it:
-        joining and building its rows again after every step would cost more than the step."""
+        """Read the return again, with its ReBound return and label. The shop stays as the claim found it: joining and
+        building its rows again after every step would cost more than the step."""
         shop = self.shop
-        row = (
-            TikTokReturn.objects.select_related("rebound_return__label")
-            .defer("payload", "rebound_return__payload", "rebound_return__request", "rebound_return__label__content")
-            .get(pk=self.tiktok_return.pk)
-        )
+        row = TikTokReturn.objects.defer("payload").get(pk=self.tiktok_return.pk)
         row.shop, row.merchant = shop, shop.merchant
-        rebound_return = row.rebound_return
+        rebound_return = None
+        if row.rebound_return_id is not None:  # for most of a journey there is none, and a join costs as much as it
+            with_label = ReboundReturn.objects.select_related("label").defer("payload", "request", "label__content")
+            rebound_return = row.rebound_return = with_label.get(pk=row.rebound_return_id)
         if rebound_return is not None and rebound_return.account_id == shop.rebound_account_id:
             rebound_return.account = self.account_of_the_shop
         self.tiktok_return = row
@@ -127,6 +127,11 @@ class Journey:
 
     def forget_items(self) -> None:
         self._items.clear()
+
+    def lane_for(self, country: str) -> Lane | None:
+        """The shop's lane of this country of origin, else its default lane, else none; read once."""
+        prefetch_related_objects([self.shop], "lanes")
+        return self.shop.lane_for(country)
 
     @property
     def label(self) -> ReturnLabel | None:
@@ -163,7 +168,7 @@ class Journey:
         """The current decision of each return of the parcel that has one, by TikTok's return id."""
         ids = [member.return_id for member in self.parcel]
         current = Match.objects.for_merchant(self.shop.merchant).current().filter(shop=self.shop, return_id__in=ids)
-        return {match.return_id: match for match in current.select_related("sales_order")}
+        return {match.return_id: match for match in current.prefetch_related("sales_order")}
 
     def parcels_rebound_return(self) -> ReboundReturn | None:
         """The ReBound return of the parcel, whether this return has joined it or not.
@@ -191,8 +196,8 @@ class Journey:
         found = (
             ReboundReturn.objects.for_merchant(self.shop.merchant)
             .filter(account=self.shop.rebound_account, reference__in=self.references)
-            .select_related("label", "account")
-            .defer("label__content")
+            .prefetch_related(Prefetch("label", ReturnLabel.objects.defer("content")), "account")
+            .defer("payload", "request")
         )
         return {each.reference: each for each in found}
 

@@ -178,7 +178,8 @@ def _walk(journey: Journey, *, token: uuid.UUID) -> Resting:
         resting = _try(journey, step=step)
         if resting is not None:
             return resting
-        journey.reload()
+        if step is not Step.FETCH:  # which has just read it again
+            journey.reload()
     raise RuntimeError(f"Return {journey.tiktok_return.return_id} came to no rest after {MOST_STEPS} steps.")
 
 

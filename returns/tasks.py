@@ -47,7 +47,7 @@ LINGER = 0.25  # seconds without work before a drain ends: longer than a bell ma
 RENEWAL = 5.0  # seconds between renewals of the claims in hand
 CLAIMED_AT_ONCE = 4  # returns; so that one claim fills no shop's share
 PAUSE, LONGEST_PAUSE = 0.02, 0.08  # seconds between looks: longer each time that nothing new was found
-ERRANDS_EVERY = 0.2  # seconds between looks for errands, which nobody waits for as a buyer waits for a label
+ERRANDS_EVERY = 1.0  # seconds between looks for errands, which nobody waits for as a buyer waits for a label
 CRASHED = {"relay": "a relay crashed", "references": "a batch of references crashed", "run": "a bulk run crashed"}
 # Threads a worker, beside those of the returns: a backlog of orders delays no label.
 RELAYS_AT_A_TIME = 6
@@ -102,8 +102,8 @@ def drain() -> int:
         if everything:
             finished, _ = wait(everything, timeout=pause, return_when=FIRST_COMPLETED)
             for future in finished:
-                in_hand.pop(future, None)
-                errands.in_hand.pop(future, None)
+                if in_hand.pop(future, None) is None:
+                    errands.finished(future)
         else:
             time.sleep(pause)
     if late:
@@ -136,7 +136,7 @@ class Errands:
         self._looked = float("-inf")
 
     def take(self, *, now: float) -> int:
-        """Take up what is due, unless it was looked a moment ago. Answers how much."""
+        """Take up what is due, unless it was looked a moment ago and nothing ended since. Answers how much."""
         if now - self._looked < ERRANDS_EVERY:
             return 0
         self._looked = now
@@ -146,6 +146,10 @@ class Errands:
             + self._references(BATCHES_AT_A_TIME - held["references"])
             + self._runs(1 - held["run"])
         )
+
+    def finished(self, future: Future[None]) -> None:
+        del self.in_hand[future]
+        self._looked = float("-inf")  # there may be more of it
 
     def _relays(self, free: int) -> int:
         if not free or not relays_are_due(now=timezone.now()):

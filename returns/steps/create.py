@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from matching.models import Match, SalesOrder, SalesOrderItem
@@ -99,24 +99,32 @@ def _start(journey: Journey) -> tuple[ReboundReturn, bool]:
     """Commit the row that says "creating", with this return leading. If another of the parcel was faster, its row is
     the one. Answers the row and whether it was made here."""
     plan = plan_for(journey)
-    return ReboundReturn.objects.get_or_create(
+    fresh = ReboundReturn(
         merchant=journey.shop.merchant,
         account=journey.account,
         reference=_free_reference(journey),
-        defaults={
-            "shop": journey.shop,
-            "kind": plan.kind,
-            "direct_reason": plan.direct_reason,
-            "sales_order": plan.sales_order,
-            "country": plan.country,
-            "carrier_service": plan.service,
-            "shipping_provider_id": plan.lane.shipping_provider_id,
-            "label_format": plan.label_format,
-            "led_by": journey.tiktok_return,
-            "creating_until": journey.now + CREATION_LEASE,
-            "started_at": journey.now,
-        },
+        shop=journey.shop,
+        kind=plan.kind,
+        direct_reason=plan.direct_reason,
+        sales_order=plan.sales_order,
+        country=plan.country,
+        carrier_service=plan.service,
+        shipping_provider_id=plan.lane.shipping_provider_id,
+        label_format=plan.label_format,
+        led_by=journey.tiktok_return,
+        creating_until=journey.now + CREATION_LEASE,
+        started_at=journey.now,
     )
+    try:
+        with transaction.atomic():
+            fresh.save(force_insert=True)
+    except IntegrityError:
+        rows = ReboundReturn.objects.for_merchant(fresh.merchant).filter(account=fresh.account)
+        held: ReboundReturn | None = rows.filter(reference=fresh.reference).first()
+        if held is None:
+            raise
+        return held, False
+    return fresh, True
 
 
 def _free_reference(journey: Journey) -> str:
@@ -145,7 +153,7 @@ def plan_for(journey: Journey) -> Plan:
     """What the parcel's matches, the shop's lanes and the buyer's country come to. Raises BlockedError: no lane."""
     sales_order, direct_reason = journey.order_to_link()
     _, country = _origin(journey, sales_order=sales_order)
-    lane = journey.shop.lane_for(country)
+    lane = journey.lane_for(country)
     if lane is None:
         raise BlockedError(Reason.NO_LANE, f"Country {country or 'unknown'}.")
     wants_qr = journey.tiktok_return.document_type.startswith("QR_CODE")
@@ -166,7 +174,7 @@ def _service(lane: Lane, label_format: str) -> str:
 
 def _mend(journey: Journey, *, rebound_return: ReboundReturn) -> None:
     """Before it is asked for again: take what may have been missing or wrong, the lane and the buyer's address."""
-    lane = journey.shop.lane_for(rebound_return.country)
+    lane = journey.lane_for(rebound_return.country)
     if lane is not None:
         rebound_return.carrier_service = _service(lane, rebound_return.label_format)
         rebound_return.shipping_provider_id = lane.shipping_provider_id

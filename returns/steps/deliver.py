@@ -52,7 +52,7 @@ def _provider_id(journey: Journey) -> str:
     rebound_return = journey.tiktok_return.rebound_return
     if rebound_return is None:
         return ""
-    lane = journey.shop.lane_for(rebound_return.country)
+    lane = journey.lane_for(rebound_return.country)
     if lane and rebound_return.carrier_service in {lane.carrier_service, lane.qr_carrier_service}:
         return str(lane.shipping_provider_id)
     return str(rebound_return.shipping_provider_id)

@@ -120,7 +120,7 @@ def _progress(remote: RemoteReturn, *, hints_seen: int, wait_until: datetime) ->
 
 
 def _store_items(row: TikTokReturn, *, remote: RemoteReturn) -> None:
-    held = {item.return_line_item_id for item in row.items.all()}
+    held = set(row.items.values_list("return_line_item_id", flat=True))
     lines = {line.return_line_item_id: line for line in remote.lines}
     if not lines or held == set(lines):
         return
@@ -194,8 +194,11 @@ def _store_order(row: TikTokReturn, *, order: TikTokOrder, journey: Journey) -> 
     row.order_fetched_at = journey.now
     row.save(update_fields=["buyer_address", "order_fetched_at"])
     prices = {line.id: line for line in order.lines if line.sale_price is not None}
-    items = [item for item in journey.items_of(row) if item.order_line_item_id in prices]
-    for item in items:
-        line = prices[item.order_line_item_id]
-        item.price, item.currency = amount_held(line.sale_price), line.currency[:3]
-    TikTokReturnItem.objects.bulk_update(items, ["price", "currency"])
+    changed = []
+    for item in journey.items_of(row):
+        line = prices.get(item.order_line_item_id)
+        paid = (amount_held(line.sale_price), line.currency[:3]) if line else (item.price, item.currency)
+        if (item.price, item.currency) != paid:
+            item.price, item.currency = paid
+            changed.append(item)
+    TikTokReturnItem.objects.bulk_update(changed, ["price", "currency"])
