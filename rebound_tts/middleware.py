@@ -107,3 +107,7 @@ class CommonMiddleware(common.CommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> Any:
         return None if request.path_info.startswith(PROBES) else super().process_request(request)
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        """Not for machines: it would look for every address twice, and none of theirs ends so."""
+        return not request.path_info.startswith(MACHINES) and super().should_redirect_with_slash(request)
