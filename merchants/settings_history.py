@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
+from django.db.models import Case, F, When
 
 if TYPE_CHECKING:
     from merchants.models import Shop
@@ -141,18 +142,14 @@ def after_copying(*, source: "Shop", target: "Shop", with_lanes: bool) -> dict[s
     return {name: found[name] if name in kept else given[name] for name in found}
 
 
-def settings_at(*, shop: "Shop", at: datetime) -> ShopSettings | None:
-    """The version in force at this time: what decided a return of then. None where none had been noted yet."""
-    found: ShopSettings | None = shop.settings_versions.filter(changed_at__lte=at).order_by("-number").first()
-    return found
-
-
 def settings_applied(*, shop: "Shop", at: datetime) -> Applied:
     """What decided a return of this time, beside what would decide it today."""
-    version = settings_at(shop=shop, at=at)
-    oldest = version or shop.settings_versions.order_by("number").first()
-    since = differences(oldest.settings, settings_of(shop)) if oldest else []
-    return Applied(oldest, is_noted_later=oldest is not None and version is None, since=since)
+    # The newest of those before, else the oldest of those after.
+    before = When(changed_at__lte=at, then=F("number") * -1)
+    nearest = Case(before, default="number", output_field=models.IntegerField())
+    version: ShopSettings | None = shop.settings_versions.order_by(nearest).first()
+    since = differences(version.settings, settings_of(shop)) if version else []
+    return Applied(version, is_noted_later=version is not None and version.changed_at > at, since=since)
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:

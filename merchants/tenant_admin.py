@@ -16,6 +16,7 @@ from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.paginator import Page
 from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models.sql.where import WhereNode
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -28,7 +29,7 @@ from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.paginator import InfinitePaginator as UncountedPaginator
 
 from merchants.audit import AuditEntry, record_act
-from merchants.staff import path_to_merchant, within
+from merchants.staff import merchant_keys, path_to_merchant, within
 
 TOO_DEEP = _("Lists end here. What is further down is found by a filter or a search.")
 
@@ -131,7 +132,10 @@ class InfinitePaginator(UncountedPaginator):  # by this name the theme knows tha
         start = (at - 1) * self.per_page
         rows: Any = self.object_list
         keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
-        return self._get_page(rows.filter(pk__in=keys), at, self)
+        # By their keys alone: under the filter as well, PostgreSQL may walk the filter's index for them.
+        chosen = rows.all()
+        chosen.query.where = WhereNode()
+        return self._get_page(chosen.filter(pk__in=keys), at, self)
 
 
 class ReadOnlyAdmin(TenantAdmin):
@@ -198,6 +202,16 @@ class OwnAutocompleteFilter(AutocompleteSelectFilter):
     """Filter by a row of another table, found by typing; only rows of one's own merchants have a name here."""
 
     form_class = NamedDropdownForm
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Nothing for a row that is not theirs: asked for both, PostgreSQL reads the whole table to find none."""
+        found: QuerySet[Any] = super().queryset(request, queryset)
+        model = self.field.remote_field.model
+        path = path_to_merchant(model)
+        if not self.value() or not path or merchant_keys(request.user) is None:
+            return found
+        theirs = within(model._default_manager.filter(pk=self.value()), request.user, path=path)
+        return found if theirs.exists() else queryset.none()
 
     def choices(self, changelist: Any) -> Any:
         for choice in super().choices(changelist):

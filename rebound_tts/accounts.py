@@ -10,6 +10,7 @@ from typing import Any
 
 from allauth.account import views as account
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -17,6 +18,8 @@ from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount import views as social
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
@@ -25,6 +28,17 @@ from merchants.encryption import seal, unseal
 from rebound_tts.client_address import client_address
 
 TOTP_CONTEXT = "mfa.authenticator.secret"
+
+
+class StaffBackend(AuthenticationBackend):
+    """Reads what somebody may do in one query: what their roles were given, and what they were themselves."""
+
+    def _get_user_permissions(self, user_obj: Any) -> QuerySet[Permission]:
+        return Permission.objects.none()
+
+    def _get_group_permissions(self, user_obj: Any) -> QuerySet[Permission]:
+        of_roles = Group.permissions.through.objects.filter(group__user=user_obj).values("permission")
+        return Permission.objects.filter(Q(pk__in=of_roles) | Q(pk__in=user_obj.user_permissions.values("pk")))
 
 
 class AccountAdapter(DefaultAccountAdapter):

@@ -374,7 +374,7 @@ else:
 
 # Whether staff need a second factor, or to come by the identity provider, to see any page of the admin.
 STAFF_SECOND_FACTOR = switch("STAFF_SECOND_FACTOR", not DEBUG)
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["rebound_tts.accounts.StaffBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
 ACCOUNT_ADAPTER = "rebound_tts.accounts.AccountAdapter"

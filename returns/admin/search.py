@@ -15,7 +15,7 @@ from merchants.models import Merchant
 from merchants.staff import within
 from returns.models import ReboundReturn, ReturnLabel, TikTokReturn
 
-MOST = 200  # of one kind
+MOST = 200  # of one kind of id
 FIELDS = (
     "return_id__exact",
     "order_id__exact",
@@ -28,14 +28,14 @@ FIELDS = (
 def returns_with_id(term: str, *, rows: QuerySet[TikTokReturn], user: User | AnonymousUser) -> QuerySet[TikTokReturn]:
     """Those of `rows` that carry exactly this id, of the user's own merchants."""
     own = within(TikTokReturn.objects.all(), user)
-    at_rebound = [
-        *within(ReboundReturn.objects.filter(reference=term), user).values_list("pk", flat=True)[:MOST],
-        *within(ReturnLabel.objects.filter(tracking_number=term), user).values_list("rebound_return", flat=True)[:MOST],
-    ]
-    keys = _keys(own.filter(return_id=term)) | _keys(own.filter(order_id=term))
+    references = within(ReboundReturn.objects.filter(reference=term), user).values_list("pk", flat=True)
+    labels = within(ReturnLabel.objects.filter(tracking_number=term), user).values_list("rebound_return", flat=True)
+    at_rebound = list(references.union(labels)[:MOST])
+    keys = _keys(own.filter(return_id=term), own.filter(order_id=term))
     if at_rebound:
         keys |= _keys(own.filter(rebound_return__in=at_rebound))
-    return rows.filter(pk__in=keys | _keys(own.filter(return_id__in=_of_the_order(term, user=user))))
+    of_the_order = _of_the_order(term, user=user)
+    return rows.filter(pk__in=keys | _keys(own.filter(return_id__in=of_the_order)) if of_the_order else keys)
 
 
 def _of_the_order(term: str, *, user: User | AnonymousUser) -> Iterable[str]:
@@ -53,5 +53,6 @@ def _of_the_order(term: str, *, user: User | AnonymousUser) -> Iterable[str]:
     return found
 
 
-def _keys(rows: Any) -> set[int]:
-    return set(rows.values_list("pk", flat=True)[:MOST])
+def _keys(*rows: Any) -> set[int]:
+    first, *others = [each.values_list("pk", flat=True) for each in rows]
+    return set(first.union(*others)[:MOST] if others else first[:MOST])

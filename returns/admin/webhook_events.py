@@ -24,10 +24,11 @@ from rebound_tts.clients.tiktok_answers import is_personal
 from returns.admin.act_views import MayBeEmptyForm
 from returns.admin.filters import EventType
 from returns.bell import bell
-from returns.models import WebhookEvent
+from returns.models import EventSource, WebhookEvent
 from returns.replay import MOST, events_of_shop, replay
 
 MASK = "•••"
+MOST_FOUND = 200
 # Of ReBound's events, beside what TikTok's fields are called.
 PERSONAL = {"customer", "customeraddress", "address", "email", "phone", "phonenumber", "firstname", "lastname"}
 
@@ -105,6 +106,18 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "masked_body",
     )
     readonly_fields = ("masked_body",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WebhookEvent], search_term: str
+    ) -> tuple[QuerySet[WebhookEvent], bool]:
+        """Each id through its own index: an OR of the three would read all events."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        events = within(WebhookEvent.objects.all(), request.user).values_list("pk", flat=True)
+        named = events.filter(dedupe_key=term, source__in=EventSource.values)  # its index starts with the source
+        keys = list(named.union(events.filter(correlation_id=term))[:MOST_FOUND])
+        return queryset.filter(pk__in=keys) if keys else queryset.filter(shop_id=term), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
         return super().get_queryset(request).defer("body", "tiktok_return__payload", "tiktok_return__buyer_address")

@@ -49,6 +49,15 @@ def test_every_page_opens_in_every_state_and_shows_no_address(admin_client):
     assert "&quot;clientOrderId&quot;: &quot;&lt;SO&gt;&quot;" in page
 
 
+def test_page_asks_for_a_value_three_times_at_most(admin_client):
+    """The theme's own template makes it five, each with the queries behind the value."""
+    first = order()
+    MatchFactory(sales_order=first, shop__merchant=first.merchant)
+    with CaptureQueriesContext(connection) as captured:
+        assert admin_client.get(change_page(first)).status_code == 200
+    assert len([query for query in captured if 'FROM "matching_match"' in query["sql"]]) <= 3
+
+
 @pytest.mark.parametrize("of_a_row", [False, True])
 def test_page_costs_the_same_with_one_row_and_with_three(admin_client, of_a_row):
     first = order()

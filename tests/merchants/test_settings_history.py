@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from merchants.models import AuditEntry, Shop, ShopSettings, ShopState, StaffAssignment
-from merchants.settings_history import differences, note_settings, settings_at, settings_of
+from merchants.settings_history import differences, note_settings, settings_applied, settings_of
 from merchants.staff import Role
 from tests.factories import LaneFactory, ShopFactory
 
@@ -68,9 +68,13 @@ def test_settings_of_a_moment_are_those_of_the_version_before_it():
     first = note_settings(shop=shop, by="mona", now=now)
     Shop.objects.update(matching_enabled=False)
     second = note_settings(shop=shop, by="mona", now=now + timedelta(hours=2))
-    assert settings_at(shop=shop, at=now - timedelta(seconds=1)) is None
-    assert settings_at(shop=shop, at=now + timedelta(hours=1)) == first
-    assert settings_at(shop=shop, at=now + timedelta(hours=2)) == second
+    found = [settings_applied(shop=shop, at=now + timedelta(seconds=after)) for after in (-1, 0, 3600, 7200)]
+    assert [(each.version, each.is_noted_later) for each in found] == [
+        (first, True),
+        (first, False),
+        (first, False),
+        (second, False),
+    ]
 
 
 def form(shop: Shop, **changes: Any) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from merchants.models import StaffAssignment
 from merchants.staff import Role
 from rebound_tts.demo.cast import Player
 from returns.models import TikTokReturn
-from tests.factories import SalesOrderFactory, ShopFactory, TikTokReturnFactory
+from tests.factories import SalesOrderFactory, ShopFactory, TikTokReturnFactory, WebhookEventFactory
 from tests.returns.scene import Scene
 
 RETURNS = reverse("admin:returns_tiktokreturn_changelist")
 ORDERS = reverse("admin:matching_salesorder_changelist")
+EVENTS = reverse("admin:returns_webhookevent_changelist")
 
 
 def listed(client: Client, address: str, **query: str) -> list[Any]:
@@ -58,6 +59,35 @@ def test_returns_are_filtered_by_outcome_and_origin_and_the_filter_survives(admi
 
 
 @pytest.mark.django_db
+def test_events_are_found_by_each_of_their_ids_through_its_index(admin_client: Client) -> None:
+    found = WebhookEventFactory(dedupe_key="N-1", correlation_id="c-1", shop_id="7001", source="REBOUND")
+    WebhookEventFactory(dedupe_key="N-2", correlation_id="c-2", shop_id="7002")
+    for term in ("N-1", " c-1 ", "7001"):
+        assert listed(admin_client, EVENTS, q=term) == [found]
+    assert listed(admin_client, EVENTS, q="nothing-like-it") == []
+    assert len(listed(admin_client, EVENTS, q=" ")) == 2
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(EVENTS, {"q": "c-1"})
+    assert [query["sql"] for query in captured if " OR " in query["sql"] and "webhookevent" in query["sql"]] == []
+
+
+@pytest.mark.django_db
+def test_filter_by_a_merchant_or_shop_of_others_finds_nothing_and_asks_no_table(client: Client) -> None:
+    own, other = TikTokReturnFactory(), TikTokReturnFactory()
+    user = User.objects.create_user("mona", password=None, is_staff=True)
+    user.groups.add(Group.objects.get(name=Role.MANAGER.value))
+    StaffAssignment.objects.create(merchant=own.merchant, user=user)
+    client.force_login(user)
+    for name in ("merchant", "shop"):
+        field = f"{name}__id__exact"
+        assert listed(client, RETURNS, **{field: getattr(own, f"{name}_id")}) == [own]
+        with CaptureQueriesContext(connection) as captured:
+            assert listed(client, RETURNS, **{field: getattr(other, f"{name}_id")}) == []
+        assert [query["sql"] for query in captured if 'FROM "returns_tiktokreturn"' in query["sql"]] == []
+        assert client.get(RETURNS, {field: "none"}).status_code == 302  # no such value: the list without it
+
+
+@pytest.mark.django_db
 def test_orders_are_filtered_by_source(admin_client: Client) -> None:
     orders = {source: SalesOrderFactory(source=source) for source in ("PUSHED", "FILE", "READ_THROUGH")}
     for source, order in orders.items():
@@ -68,8 +98,8 @@ def test_orders_are_filtered_by_source(admin_client: Client) -> None:
 @pytest.mark.parametrize(
     ("model", "filters", "index"),
     [
-        (TikTokReturn, {"match_outcome": "ORDER_ONLY"}, "returns_of_a_match_outcome"),
-        (TikTokReturn, {"platform_origin": "MAGENTO"}, "returns_of_an_origin"),
+        (TikTokReturn, {"match_outcome": "ORDER_ONLY"}, "returns_listed_by_outcome"),
+        (TikTokReturn, {"platform_origin": "MAGENTO"}, "returns_listed_by_origin"),
         (SalesOrder, {"source": "FILE"}, "orders_of_a_source"),
     ],
 )
