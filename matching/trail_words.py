@@ -37,7 +37,7 @@ NAMES: dict[str, Text] = {
     "order": _("Sales order (our key)"),
     "order's id": _("Sales order id"),
     "omsOrderId": "omsOrderId",
-    "order is canceled": _("Canceled"),
+    "order is canceled": _("Order canceled"),
     "metadata conflict": _("Contradiction"),
     "origin id": _("TikTok line"),
     "external item id": _("Item id at TikTok"),
