@@ -1,14 +1,15 @@
-"""The inside of the admin's benchmark: fills the database that DATABASE_URL names, and asks for each page in turn.
+"""The inside of the admin's benchmark: fills the database that DATABASE_URL names, then answers for each page asked.
 
-Rows are copies of one row of each table, made by the database itself. Prints one line of JSON at the end.
+Prints one line of JSON with the names of the pages; then for each name that it reads, a line with the milliseconds of
+one request, those of the processor in this process, and the number of its queries.
 """
 
 import json
 import logging
 import os
-import statistics
+import sys
 import time
-from datetime import timedelta
+from collections.abc import Iterator
 from typing import Any
 
 import django
@@ -17,147 +18,31 @@ django.setup()
 
 from django.contrib.auth.models import Group, User  # noqa: E402  # Django must be set up first
 from django.core.management import call_command  # noqa: E402
-from django.db import connection, models  # noqa: E402
+from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.urls import reverse  # noqa: E402
-from django.utils import timezone  # noqa: E402
 
-from matching.models import ItemMatch, Match, SalesOrder, SalesOrderItem  # noqa: E402
 from merchants.models import Merchant, Shop, StaffAssignment  # noqa: E402
 from merchants.staff import Role  # noqa: E402
-from returns.models import (  # noqa: E402
-    ReboundReturn,
-    ReturnLabel,
-    StepAttempt,
-    TikTokReturn,
-    TikTokReturnItem,
-    WebhookEvent,
-)
-from tests import factories  # noqa: E402
+from tests.benchmarks.admin_rows import MERCHANTS, START, fill  # noqa: E402
 
-MERCHANTS = 20
 CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")  # carry no data
-START = 100  # copies begin above the rows they are made of
-RETURNS, ORDERS, TIMES = (int(os.environ[name]) for name in ("RETURNS", "ORDERS", "TIMES"))
+OWN = 2  # merchants of the manager: the second and the third
 
 
-def copy(row: models.Model, count: int, **values: str) -> None:
-    """`count` copies of a row: `values` gives SQL for a column, in which `n` counts from 1."""
-    meta = row._meta
-    table = meta.db_table
-    columns = [field.column for field in meta.concrete_fields]
-    given = {"id": f"{START} + n", **values}
-    chosen = ", ".join(given.get(column, f't."{column}"') for column in columns)
-    names = ", ".join(f'"{column}"' for column in columns)
-    if connection.vendor == "sqlite":
-        series = f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count})"  # noqa: S608  # a number
-    else:
-        series = f"WITH s(n) AS (SELECT generate_series(1, {count}))"
-    chosen_rows = f"SELECT {chosen} FROM s CROSS JOIN {table} t WHERE t.id = {int(row.pk)}"  # noqa: S608  # our own tables
-    into = f"INSERT INTO {table} ({names})"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"{into} {series} {chosen_rows}" if connection.vendor == "sqlite" else f"{series} {into} {chosen_rows}"
-        )
-
-
-def text(prefix: str) -> str:
-    return f"'{prefix}' || CAST(n AS varchar(20))"
-
-
-def fill() -> None:
-    """Twenty merchants with a shop each; of a hundred returns three need attention and four wait."""
-    now = timezone.now()
-    shops = [factories.ShopFactory() for _ in range(MERCHANTS)]
-    first_merchant, first_shop = shops[0].merchant_id, shops[0].pk
-    assert [shop.pk - first_shop for shop in shops] == [shop.merchant_id - first_merchant for shop in shops]
-    shop = shops[0]
-    owner = {"merchant_id": f"{first_merchant} + n % {MERCHANTS}"}
-    ours = {**owner, "shop_id": f"{first_shop} + n % {MERCHANTS}"}
-    order = factories.SalesOrderFactory(merchant=shop.merchant)
-    copy(
-        order,
-        ORDERS,
-        **owner,
-        external_order_id=text("SO-"),
-        external_order_id_folded=text("so-"),
-        oms_order_id=text("SO-"),
-        rebound_id=text("RO-"),
-        source="CASE WHEN n % 10000 = 7 THEN 'FILE' ELSE 'PUSHED' END",
-    )
-    item = factories.SalesOrderItemFactory(order=order)
-    copy(item, min(RETURNS, ORDERS), **owner, order_id=f"{START} + n", external_item_id=text("item-"))
-    held = factories.ReboundReturnFactory(shop=shop, kind="LINKED", direct_reason="", sales_order=order)
-    linked = "n % 10 < 6"
-    copy(
-        held,
-        RETURNS,
-        **ours,
-        reference=text("TTS-"),
-        rebound_id=text("RR-"),
-        kind=f"CASE WHEN {linked} THEN 'LINKED' ELSE 'DIRECT' END",
-        direct_reason=f"CASE WHEN {linked} THEN '' ELSE 'ORDER_NOT_SYNCED' END",
-        sales_order_id=f"CASE WHEN {linked} THEN {START} + n ELSE NULL END",
-    )
-    label = factories.ReturnLabelFactory(rebound_return=held)
-    copy(label, RETURNS, **owner, rebound_return_id=f"{START} + n", tracking_number=text("RM"))
-    soon = now + timedelta(minutes=2)
-    row = factories.TikTokReturnFactory(
-        shop=shop, rebound_return=held, fetched_at=now, label_delivered_at=now, match_wait_until=soon
-    )
-    state = "CASE WHEN n % 100 < 3 THEN {} WHEN n % 100 < 7 THEN {} ELSE {} END"
-    copy(
-        row,
-        RETURNS,
-        **ours,
-        return_id=text("R"),
-        order_id=text("T"),
-        rebound_return_id=f"{START} + n",
-        status=state.format("'NEEDS_ATTENTION'", "'WAITING'", "'DONE'"),
-        reason=state.format("'NO_LANE'", "'ORDER_AWAITED'", "''"),
-        match_wait_until=state.format("NULL", 't."match_wait_until"', "NULL"),
-        label_delivered_at=state.format("NULL", 't."label_delivered_at"', 't."label_delivered_at"'),
-        match_outcome=f"CASE WHEN {linked} THEN 'MATCHED' WHEN n % 10000 = 7 THEN 'ORDER_ONLY' ELSE 'NO_MATCH' END",
-        platform_origin=f"CASE WHEN n % {MERCHANTS} = 3 THEN 'MAGENTO' ELSE 'SHOPIFY' END",
-    )
-    line = factories.TikTokReturnItemFactory(tiktok_return=row)
-    copy(line, RETURNS, **owner, tiktok_return_id=f"{START} + n")
-    attempt = factories.StepAttemptFactory(tiktok_return=row, outcome="DONE", finished_at=now)
-    copy(attempt, 2 * RETURNS, **owner, tiktok_return_id=f"{START} + 1 + n % {RETURNS}")
-    event = factories.WebhookEventFactory(tiktok_return=row, handled_at=now, outcome="APPLIED", shop_id=shop.shop_id)
-    copy(event, RETURNS, **owner, dedupe_key=text("N"), correlation_id=text("c"), tiktok_return_id=f"{START} + n")
-    match = factories.MatchFactory(shop=shop, return_id=row.return_id, sales_order=order)
-    copy(
-        match,
-        RETURNS,
-        **ours,
-        return_id=text("R"),
-        outcome=f"CASE WHEN {linked} THEN 'MATCHED' ELSE 'NO_MATCH' END",
-        reason=f"CASE WHEN {linked} THEN '' ELSE 'ORDER_NOT_SYNCED' END",
-        sales_order_id=f"CASE WHEN {linked} THEN {START} + n ELSE NULL END",
-        external_order_id=text("SO-"),
-        order_key=text("SO-"),
-    )
-    verdict = factories.ItemMatchFactory(match=match, item=item)
-    copy(verdict, RETURNS, **owner, match_id=f"{START} + n", item_id=f"{START} + n")
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    counted = (SalesOrder, SalesOrderItem, ReboundReturn, ReturnLabel, TikTokReturn, TikTokReturnItem, Match, ItemMatch)
-    assert all(model._default_manager.filter(pk__gt=START).exists() for model in (*counted, StepAttempt, WebhookEvent))
-
-
-def addresses() -> dict[str, str]:
+def addresses(*, returns_made: int, share: int) -> dict[str, str]:
+    """By name. `share` is how many merchants there are for one that is seen."""
     returns, orders = (reverse(f"admin:{name}_changelist") for name in ("returns_tiktokreturn", "matching_salesorder"))
     events = reverse("admin:returns_webhookevent_changelist")
-    n = RETURNS // 2 // 10 * 10 + 1  # linked
-    merchant, shop = Merchant.objects.order_by("pk")[3].pk, Shop.objects.order_by("pk")[3].pk
+    n = returns_made // 2 // MERCHANTS * MERCHANTS + 1  # of the second merchant
+    merchant, shop = Merchant.objects.order_by("pk")[1].pk, Shop.objects.order_by("pk")[1].pk
     return {
         "work queue": reverse("admin:index"),
         "returns": returns,
         "returns, needs attention": f"{returns}?status__exact=NEEDS_ATTENTION",
         "returns, past half of their wait": f"{returns}?at=half",
         "returns, labels not delivered": f"{returns}?at=undelivered",
-        "returns, the deepest page": f"{returns}?p={min(200, max(1, RETURNS // 50))}",
+        "returns, the deepest page": f"{returns}?p={min(200, max(1, returns_made // share // 50))}",
         "returns, done": f"{returns}?status__exact=DONE",
         "returns, one reason": f"{returns}?reason__exact=NO_LANE",
         "returns, direct": f"{returns}?rebound_return__kind__exact=DIRECT",
@@ -184,11 +69,21 @@ def addresses() -> dict[str, str]:
         "order": reverse("admin:matching_salesorder_change", args=[START + n]),
         "events": events,
         "search: correlation id": f"{events}?q=c{n}",
+        "search: events of a shop": f"{events}?q=shop-1",
     }
 
 
+def people() -> Iterator[tuple[User, int]]:
+    """Who asks, and of how many merchants they see one."""
+    yield User.objects.create_superuser("lead", "", None), 1
+    manager = User.objects.create_user("manager", password=None, is_staff=True)
+    manager.groups.add(Group.objects.get(name=Role.MANAGER.value))
+    for merchant in Merchant.objects.order_by("pk")[1 : 1 + OWN]:
+        StaffAssignment.objects.create(merchant=merchant, user=manager)
+    yield manager, MERCHANTS // OWN
+
+
 def ask(client: Client, address: str) -> dict[str, float]:
-    client.get(address)
     statements: list[str] = []
 
     def noting(execute: Any, sql: str, *rest: Any) -> Any:
@@ -196,42 +91,29 @@ def ask(client: Client, address: str) -> dict[str, float]:
         return execute(sql, *rest)
 
     with connection.execute_wrapper(noting):
+        started, processor = time.perf_counter(), time.process_time()
         answer = client.get(address)
+        took, processor = time.perf_counter() - started, time.process_time() - processor
     if answer.status_code != 200:
         raise RuntimeError(f"{address} was answered with {answer.status_code}.")
-    took = []
-    for _ in range(TIMES):
-        started = time.perf_counter()
-        client.get(address)
-        took.append((time.perf_counter() - started) * 1000)
-    took.sort()
-    p95 = took[min(len(took) - 1, round(0.95 * len(took)))]
-    return {
-        "p50": statistics.median(took),
-        "p95": p95,
-        "queries": sum(not sql.startswith(CONTROL) for sql in statements),
-    }
+    queries = sum(not sql.startswith(CONTROL) for sql in statements)
+    return {"ms": took * 1000, "processor_ms": processor * 1000, "queries": queries}
 
 
 def main() -> None:
     logging.disable(logging.WARNING)
     call_command("migrate", verbosity=0)
-    fill()
-    lead = User.objects.create_superuser("lead", "", None)
-    manager = User.objects.create_user("manager", password=None, is_staff=True)
-    manager.groups.add(Group.objects.get(name=Role.MANAGER.value))
-    for merchant in Merchant.objects.order_by("pk")[1:3]:
-        StaffAssignment.objects.create(merchant=merchant, user=manager)
-    found: dict[str, Any] = {}
-    for user in (lead, manager):
+    returns, orders = int(os.environ["RETURNS"]), int(os.environ["ORDERS"])
+    fill(returns=returns, orders=orders)
+    pages: dict[str, tuple[Client, str]] = {}
+    for user, share in people():
         client = Client()
         client.force_login(user)
-        pages = addresses()
-        if user is manager:
-            pages = {name: pages[name] for name in ("work queue", "returns", "returns, needs attention", "orders")}
-        for name, address in pages.items():
-            found[f"{name} ({user.username})"] = ask(client, address)
-    print(json.dumps(found))
+        for name, address in addresses(returns_made=returns, share=share).items():
+            pages[f"{name} ({user.username})"] = client, address
+    print(json.dumps(list(pages)), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(ask(*pages[line.strip()])), flush=True)
 
 
 if __name__ == "__main__":
