@@ -24,7 +24,7 @@ screenshots: .venv/installed  ## Pictures of every page of the wizard, wide and 
 
 bench: .venv/installed  ## Benchmarks, each against a peer in the same run
 	$(RUN)/python -m tests.benchmarks.webhook && $(RUN)/python -m tests.benchmarks.returns \
-	&& $(RUN)/python -m tests.benchmarks.coverage && $(RUN)/python -m tests.benchmarks.orders \
+	&& $(RUN)/python -m tests.benchmarks.fairness && $(RUN)/python -m tests.benchmarks.coverage && $(RUN)/python -m tests.benchmarks.orders \
 	&& $(RUN)/python -m tests.benchmarks.admin
 
 soak: .venv/installed  ## RATE returns a second for MINUTES on DATABASE=sqlite or postgresql, every round in var/soak.csv

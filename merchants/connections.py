@@ -123,8 +123,9 @@ class AccountTokens:
     Client credentials can be exchanged any number of times, so that two workers that renew at once do no harm.
     """
 
-    def __init__(self, account: ReboundAccount) -> None:
+    def __init__(self, account: ReboundAccount, *, circuit: Circuit | None = None) -> None:
         self.account = account
+        self.circuit = circuit
 
     def current(self) -> str:
         expires_at = self.account.access_token_expires_at
@@ -137,7 +138,8 @@ class AccountTokens:
         expires_at = self.account.access_token_expires_at
         if self.account.access_token != rejected and expires_at and expires_at - timezone.now() > EARLY:
             return str(self.account.access_token)
-        client = ReboundAuthClient(auth_url=settings.REBOUND_AUTH_URLS[self.account.environment], transport=transport)
+        auth_url = settings.REBOUND_AUTH_URLS[self.account.environment]
+        client = ReboundAuthClient(auth_url=auth_url, transport=transport, circuit=self.circuit)
         token = client.token(client_id=self.account.client_id, client_secret=self.account.client_secret)
         self.account.access_token = token.value
         self.account.access_token_expires_at = token.expires_at
@@ -186,7 +188,7 @@ def tiktok_for(shop: Shop, *, circuit: Circuit | None = None) -> TikTokShopClien
 def rebound_for(account: ReboundAccount, *, circuit: Circuit | None = None) -> ReboundClient:
     return ReboundClient(
         base_url=settings.REBOUND_API_URLS[account.environment],
-        tokens=AccountTokens(account),
+        tokens=AccountTokens(account, circuit=circuit),
         transport=transport,
         flow_key=account.flow_key,
         circuit=circuit,

@@ -79,26 +79,26 @@ HOLDS = {ShopState.SETTING_UP: Reason.SHOP_NOT_LIVE, ShopState.DISCONNECTED: Rea
 
 
 class Claimed(NamedTuple):
-    """What one claim holds: its token, and the keys of its returns and of their shops."""
+    """What one claim holds: its token, and the keys of its returns and of their merchants."""
 
     token: uuid.UUID
     keys: list[int]
-    shops: list[int]
+    merchants: list[int]
 
 
 def claim_due(*, now: datetime, limit: int, besides: Collection[int] = ()) -> Claimed:
-    """Claim up to `limit` returns that are due, the longest due first, of any shop but `besides` (keys)."""
+    """Claim up to `limit` returns that are due, the longest due first, of any merchant but `besides` (keys)."""
     token = uuid.uuid4()
     with transaction.atomic():
-        due = TikTokReturn.objects.due(now=now).exclude(shop__in=besides).order_by("next_attempt_at")
+        due = TikTokReturn.objects.due(now=now).exclude(merchant__in=besides).order_by("next_attempt_at")
         # They stay due until the claim commits: their rows are locked, on SQLite the whole database is.
-        found = list(due.select_for_update(skip_locked=True).values_list("pk", "shop")[:limit])
+        found = list(due.select_for_update(skip_locked=True).values_list("pk", "merchant")[:limit])
         keys = [key for key, _ in found]
         if keys:
             TikTokReturn.objects.filter(pk__in=keys).update(
                 claimed_until=now + LEASE, claim_token=token, attempts=F("attempts") + 1
             )
-    return Claimed(token, keys, [shop for _, shop in found])
+    return Claimed(token, keys, [merchant for _, merchant in found])
 
 
 def renew_claims(*, tokens: set[uuid.UUID], now: datetime) -> None:

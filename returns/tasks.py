@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 LONGEST_DRAIN = 30.0  # seconds; then a new job goes on, so that a worker can be recycled and stopped
 LINGER = 0.25  # seconds without work before a drain ends: longer than a bell may have been held back
 RENEWAL = 5.0  # seconds between renewals of the claims in hand
-CLAIMED_AT_ONCE = 4  # returns; so that one claim fills no shop's share
+CLAIMED_AT_ONCE = 4  # returns; what is due of others is looked at in between
 PAUSE, LONGEST_PAUSE = 0.02, 0.08  # seconds between looks: longer each time that nothing new was found
 ERRANDS_EVERY = 1.0  # seconds between looks for errands, which nobody waits for as a buyer waits for a label
 CRASHED = {"relay": "a relay crashed", "references": "a batch of references crashed", "run": "a bulk run crashed"}
@@ -58,7 +58,7 @@ class Claim(NamedTuple):
     """What a thread of this worker is at."""
 
     token: UUID
-    shop: int
+    merchant: int
 
 
 @cache
@@ -112,20 +112,34 @@ def drain() -> int:
 
 
 def _take(free: int, in_hand: dict[Future[None], Claim]) -> int:
-    """Claim what is due: of shops that have nothing in hand first, then of those below their share."""
-    if free <= 0 or not TikTokReturn.objects.due(now=timezone.now()).exists():
+    """Claim what is due: of merchants that have nothing in hand first, then of those that have less than their share.
+
+    A merchant has four fifths of the threads that the others leave, so that whoever comes next finds one free: calls to
+    a remote that never answers hold a thread for as long as it may take.
+    """
+    held = Counter(claim.merchant for claim in in_hand.values())
+    left = {merchant: _share(free + number) - number for merchant, number in held.items()}
+    full = [merchant for merchant, number in left.items() if number <= 0]
+    if free <= 0 or not TikTokReturn.objects.due(now=timezone.now()).exclude(merchant__in=full).exists():
         return 0  # without taking the write lock that a claim needs on SQLite
-    held = Counter(claim.shop for claim in in_hand.values())
-    share = max(settings.RETURNS_AT_A_TIME * 3 // 4, 1)
-    full = [shop for shop, number in held.items() if number >= share]
-    for besides in (list(held), full) if held else ([],):
-        claimed = claim_due(now=timezone.now(), limit=min(free, CLAIMED_AT_ONCE), besides=besides)
-        for key, shop in zip(claimed.keys, claimed.shops, strict=True):
-            future = _pool().submit(_logged, "a return crashed", advance, key, claimed.token)
-            in_hand[future] = Claim(claimed.token, shop)
-        if claimed.keys:
-            return len(claimed.keys)
-    return 0
+    taken = _claim(_share(free), in_hand, besides=list(held))
+    rooms = [number for number in left.values() if number > 0]
+    if taken or not rooms:
+        return taken
+    return _claim(min(free, *rooms), in_hand, besides=full)
+
+
+def _share(threads: int) -> int:
+    return max(threads * 4 // 5, min(threads, 1))
+
+
+def _claim(limit: int, in_hand: dict[Future[None], Claim], *, besides: list[int]) -> int:
+    """Claim of any merchant but these, as many as may be of one."""
+    claimed = claim_due(now=timezone.now(), limit=min(limit, CLAIMED_AT_ONCE), besides=besides)
+    for key, merchant in zip(claimed.keys, claimed.merchants, strict=True):
+        future = _pool().submit(_logged, "a return crashed", advance, key, claimed.token)
+        in_hand[future] = Claim(claimed.token, merchant)
+    return len(claimed.keys)
 
 
 class Errands:

@@ -3,9 +3,11 @@
 Source: rebound-api.md sections 2.2 and 6; RFC 6749 section 4.4.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from rebound_tts.clients.circuit import Circuit
 from rebound_tts.clients.errors import ConfigurationError, RemoteError, UnexpectedAnswerError
 from rebound_tts.clients.http import RemoteRequest, Transport
 from rebound_tts.clients.json_values import AnswerShapeError, JsonObject, parse_json
@@ -26,9 +28,10 @@ class AccessToken:
 class ReboundAuthClient:
     """The token endpoint of one ReBound environment."""
 
-    def __init__(self, *, auth_url: str, transport: Transport) -> None:
+    def __init__(self, *, auth_url: str, transport: Transport, circuit: Circuit | None = None) -> None:
         self._auth_url = auth_url
         self._transport = transport
+        self._circuit = circuit
 
     def token(
         self, *, client_id: str, client_secret: str, scope: str = "", audience: str = "", now: datetime | None = None
@@ -56,12 +59,13 @@ class ReboundAuthClient:
             hidden=(client_secret, client_id),
         )
         asked_at = now or datetime.now(UTC)
-        answer = self._transport.send(request)
-        if not 200 <= answer.status < 300:
-            kinds: dict[int, type[RemoteError]] = {
-                status: ConfigurationError for status in range(400, 500) if status not in (408, 425, 429)
-            }
-            raise refusal(request, answer, kinds=kinds)
+        with self._circuit.around(request) if self._circuit else nullcontext():
+            answer = self._transport.send(request)
+            if not 200 <= answer.status < 300:
+                kinds: dict[int, type[RemoteError]] = {
+                    status: ConfigurationError for status in range(400, 500) if status not in (408, 425, 429)
+                }
+                raise refusal(request, answer, kinds=kinds)
         try:
             return _read_token(JsonObject.of(parse_json(answer.body), "answer"), asked_at)
         except ValueError as error:

@@ -51,16 +51,17 @@ class Measured:
 
 
 class Carrying:
-    """A sandbox, an installation and a cast; `play` carries a number of returns."""
+    """A sandbox, an installation and a cast; `play` carries a number of returns. `more` is its environment's own."""
 
-    def __init__(self, started: Servers) -> None:
+    def __init__(self, started: Servers, **more: str) -> None:
         said = started.start(
             "sandbox", "-m", "rebound_tts.sandbox", "--port", "0", "--empty", environment={}, reads=True
         )
         self.started = started
         self.said = said
         self.port = 0
-        self.environment = environment_for(said, web_port=free_port()) | {"DATABASE_URL": os.environ["DATABASE_URL"]}
+        self.environment = environment_for(said, web_port=free_port()) | more
+        self.environment["DATABASE_URL"] = os.environ["DATABASE_URL"]
         os.environ.update(self.environment)
         migrate(self.environment)
         django.setup()
@@ -71,12 +72,17 @@ class Carrying:
         self.control = SandboxControl(said["control_url"])
         self.story = Story(self.control, assemble(self.control))
 
-    def webhooks(self, count: int) -> dict[str, bytes]:
-        """Returns of buyers whose orders are where they belong, and the webhook of each, not sent yet."""
+    def webhooks(self, count: int, *players: Any) -> dict[str, bytes]:
+        """Returns of buyers whose orders are where they belong, and the webhook of each, not sent yet.
+
+        They are of these shops by turns, or of two merchants'.
+        """
         made: dict[str, bytes] = {}
+        players = players or (self.story.cast.shopify, self.story.cast.oms)
         for number in range(count):
-            player = (self.story.cast.shopify, self.story.cast.oms)[number % 2]
-            bought = self.story.synced(player, ("linen-shirt", "39.00", 1))
+            player = players[number % len(players)]
+            buys = self.story.synced if player.shop.matching_enabled else self.story.buys
+            bought = buys(player, ("linen-shirt", "39.00", 1))
             (return_id,) = self.story.returns(player, bought, bought.lines[0]["id"], webhook={"send": False})
             event = return_event(shop_id=player.shop_id, return_id=return_id, order_id=bought.order_id)
             made[return_id] = signed(event, app_key=self.said["app_key"], app_secret=self.said["app_secret"])

@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from merchants import connections
-from merchants.connections import AuthorizationTokens, mark_broken, rebound_for, tiktok_for
+from merchants.connections import AuthorizationTokens, circuit_of, mark_broken, rebound_for, tiktok_for
 from merchants.models import ReboundAccount, Shop, ShopAuthorization
+from rebound_tts.clients.circuit import FAILURES, CircuitOpenError
 from rebound_tts.clients.errors import ConfigurationError, TemporaryError, TokenRejectedError
 from rebound_tts.demo.cast import assemble
 from tests.conftest import in_threads
@@ -186,6 +187,23 @@ def test_rejected_rebound_token_is_renewed_once(sandbox, cast):
     assert rebound_for(stale).find_sales_orders(client_order_id="nothing") == ()
     assert calls(sandbox, TOKEN) == 1
     assert ReboundAccount.objects.get(pk=account.pk).access_token != before
+
+
+def test_token_endpoint_that_does_not_work_is_not_asked_for_a_while(sandbox, cast):
+    """Each call to one that never answers would hold a thread for as long as it may take."""
+    account = ReboundAccount.objects.get(pk=cast.shopify.shop.rebound_account_id)
+    sandbox.post("/faults", remote="rebound", kind="status", status=500, path_contains="/oauth2/token", times=99)
+    sandbox.post("/calls/reset")
+
+    def asks() -> None:
+        rebound_for(account, circuit=circuit_of(account)).find_sales_orders(client_order_id="nothing")
+
+    for _ in range(FAILURES):
+        with pytest.raises(TemporaryError):
+            asks()
+    with pytest.raises(CircuitOpenError):
+        asks()
+    assert calls(sandbox, TOKEN) == FAILURES
 
 
 def test_client_secret_replaced_meanwhile_is_used(sandbox, cast):

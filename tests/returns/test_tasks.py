@@ -3,9 +3,10 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +161,47 @@ def test_drain_carries_more_than_it_can_hold_at_a_time(db, inline, monkeypatch, 
     assert drain() == 8
     found = TikTokReturn.objects.values_list("status", "reason", "claim_token").distinct()
     assert list(found) == [("NEEDS_ATTENTION", "TIKTOK_CONNECTION", None)]
+
+
+class NeverEnding:
+    """A pool whose work hangs, as at a remote that never answers."""
+
+    def submit(self, *work: Any) -> Future[None]:
+        return Future()
+
+
+def test_each_merchant_leaves_threads_for_the_next(db, monkeypatch, settings):
+    """However many of its shops have work, and whoever was due before."""
+    settings.RETURNS_AT_A_TIME = 16
+    monkeypatch.setattr(tasks, "_pool", NeverEnding)
+    in_hand: dict[Future[None], Any] = {}
+    long_due = timezone.now() - timedelta(hours=1)
+
+    def in_hand_after(shops: list[Any], *, due_at: datetime) -> list[int]:
+        """How many returns each merchant has in hand, in the order in which they came."""
+        for shop in shops:
+            TikTokReturnFactory.create_batch(9, shop=shop, next_attempt_at=due_at)
+        while tasks._take(settings.RETURNS_AT_A_TIME - len(in_hand), in_hand):
+            pass
+        return [number for _, number in sorted(Counter(claim.merchant for claim in in_hand.values()).items())]
+
+    first, second, third, fourth = (ShopFactory() for _ in range(4))
+    assert in_hand_after([first, ShopFactory(merchant=first.merchant)], due_at=long_due) == [12]
+    assert in_hand_after([second], due_at=timezone.now()) == [12, 3]
+    assert in_hand_after([third], due_at=timezone.now()) == [12, 3, 1]
+    assert in_hand_after([fourth], due_at=timezone.now()) == [12, 3, 1]
+
+
+def test_merchant_that_has_nothing_in_hand_comes_first(db, monkeypatch, settings):
+    settings.RETURNS_AT_A_TIME = 16
+    monkeypatch.setattr(tasks, "_pool", NeverEnding)
+    busy, quiet = ShopFactory(), ShopFactory()
+    TikTokReturnFactory.create_batch(9, shop=busy, next_attempt_at=timezone.now() - timedelta(hours=1))
+    in_hand: dict[Future[None], Any] = {}
+    tasks._take(16, in_hand)
+    TikTokReturnFactory(shop=quiet, next_attempt_at=timezone.now())
+    assert tasks._take(16 - len(in_hand), in_hand) == 1
+    assert list(in_hand.values())[-1].merchant == quiet.merchant_id
 
 
 def test_drain_goes_on_after_a_return_crashed(db, inline, monkeypatch, caplog):
