@@ -88,6 +88,12 @@ def progress_of_all() -> tuple[int, int, Any]:
     return rows.count() + waiting + claimed + looks, due, latest
 
 
+def on_their_way() -> int:
+    """Returns that are being worked on, or wait for what comes by itself, and events that may bring more."""
+    held = TikTokReturn.objects.filter(status__in=[Status.OPEN, Status.WAITING])
+    return held.count() + WebhookEvent.objects.to_handle().count()
+
+
 def rerun_what_asks() -> Counter[str]:
     """A person mends what asks for one: everything works again, so running it again is the next move."""
     now = timezone.now()

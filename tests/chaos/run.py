@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -31,6 +31,9 @@ BUYERS = 4  # threads that start returns
 SETTLE_SECONDS = 300.0  # after the last fault, everything is at rest within this
 STANDSTILL_SECONDS = 15.0  # with work due, something moves within this, whatever was killed
 LOOK_SECONDS = 1.0
+MOST_ON_THEIR_WAY = 100  # buyers start no more returns than this ahead: every one of them meets faults
+HELP_SECONDS = 20.0  # a person looks this often while everything breaks, and once it does not, at each look
+POLL_SECONDS = 10.0  # between the turns of polls while everything breaks: each reads an hour of returns
 
 
 class Run:
@@ -54,6 +57,7 @@ class Run:
         self.helped: Counter[str] = Counter()
         self.standstill = Standstill()
         self.sellers: dict[str, str] = {}  # of each shop
+        self._helped_at = self._polled_at = time.monotonic()
 
     def play(self) -> list[Breach]:
         """Every breach of the promise."""
@@ -127,21 +131,33 @@ class Run:
         with ExitStack() as stack:
             pool = ThreadPoolExecutor(BUYERS)
             stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-            todo = [pool.submit(start) for _ in range(self.returns)]
-            while not all(each.done() for each in todo):
+            todo: list[Future[None]] = []
+            while len(todo) < self.returns or not all(each.done() for each in todo):
+                ahead = patiently(progress.on_their_way) + sum(not each.done() for each in todo)
+                more = min(MOST_ON_THEIR_WAY - ahead, self.returns - len(todo))
+                todo += [pool.submit(start) for _ in range(more)]
                 self._look_after(plots)
             for each in todo:
                 each.result()
 
     def _look_after(self, plots: Plots) -> None:
-        """What comes later comes; and time passes for the polls, whose turn is every 15 minutes."""
+        """What comes later comes, a person helps, and time passes for the polls, whose turn is every 15 minutes."""
         for act in plots.due_later(time.monotonic()):
             act()
+        if time.monotonic() - self._helped_at > HELP_SECONDS:
+            self._helped_at = time.monotonic()
+            self._help()
+        if time.monotonic() - self._polled_at > POLL_SECONDS:
+            self._polled_at = time.monotonic()
+            patiently(progress.polls_are_due_now)
         self._look()
         time.sleep(LOOK_SECONDS)
 
+    def _help(self) -> None:
+        self.helped["a broken authorization"] += self._authorize_what_broke()
+        self.helped += patiently(progress.rerun_what_asks)
+
     def _look(self) -> tuple[int, int]:
-        patiently(progress.polls_are_due_now)
         unrest, due, moved = patiently(progress.progress_of_all)
         self.standstill.look(due=due, progress=moved)
         return unrest, due
@@ -150,6 +166,7 @@ class Run:
         """Wait until everything is at rest, and every shop was searched; a person helps what asks for one."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
+            patiently(progress.polls_are_due_now)
             unrest, due = self._look()
             if (polls is None or patiently(polls.are_done)) and not unrest:
                 return
@@ -157,8 +174,7 @@ class Run:
                 say(f"  not at rest after {SETTLE_SECONDS:.0f} s: {unrest} returns and events, {due} of them due")
                 say(f"  {listed(patiently(progress.what_does_not_rest))}")
                 return
-            self.helped["a broken authorization"] += self._authorize_what_broke()
-            self.helped += patiently(progress.rerun_what_asks)
+            self._help()
             time.sleep(LOOK_SECONDS)
 
     def _report(
