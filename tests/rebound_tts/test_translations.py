@@ -1,4 +1,4 @@
-"""The German: all of it is there, in the words of the product, nothing is stale, and what is compiled is what is written.
+"""The German: all of it is there, in the product's words, nothing is stale, and what is compiled is what is written.
 
 Needs no gettext tools: sources are read with Python's own parser and Django's reader of templates.
 """
