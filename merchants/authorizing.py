@@ -19,6 +19,7 @@ from merchants.services import ShopTakenError, store_grant, store_shop
 from rebound_tts.clients.errors import ConfigurationError, PermanentError, RemoteError, TokenRejectedError
 from rebound_tts.clients.tiktok_answers import AuthorizedShop
 from rebound_tts.clients.tiktok_auth import TokenGrant
+from rebound_tts.clients.tokens import TokenSource
 
 # What each is for, in the merchant's words (TikTok reference, 1.3).
 NEEDED_SCOPES: dict[str, Promise] = {
@@ -73,8 +74,8 @@ class Arrival:
     taken: tuple[AuthorizedShop, ...] = field(default=())  # connected under another merchant
 
 
-class GrantTokens:
-    """The token of a grant that is not stored yet. Implements the clients' TokenSource."""
+class GrantTokens(TokenSource):
+    """The token of a grant that is not stored yet."""
 
     def __init__(self, grant: TokenGrant) -> None:
         self._grant = grant

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 RENEWAL_LEASE = timedelta(seconds=60)
 RENEWAL_LOOKS = 100  # every 0.1 s: a little longer than a token endpoint may take
 DOUBT = timedelta(seconds=60)  # for which tokens that were just given are refused before the connection is broken
-DOUBT_ENDS = timedelta(minutes=10)  # a refusal so long after the first is another matter
+DOUBT_ENDS = timedelta(minutes=10)  # a refusal so long after the first is another matter, if no call was made between
 EARLY = timedelta(seconds=60)  # a token this close to its end is renewed before it is used
 
 
@@ -65,8 +65,8 @@ def tiktok_auth() -> TikTokAuthClient:
     )
 
 
-class AuthorizationTokens:
-    """The access token of a shop authorization. Implements the clients' TokenSource."""
+class AuthorizationTokens(TokenSource):
+    """The access token of a shop authorization."""
 
     def __init__(self, authorization: ShopAuthorization) -> None:
         self.authorization = authorization
@@ -97,6 +97,9 @@ class AuthorizationTokens:
             vendor="tiktok", method="GET", path="/api/v2/token/refresh", message="Another worker's renewal did not end."
         )
 
+    def worked(self) -> None:
+        end_doubt(self.authorization)
+
     def _refresh(self, *, lease: datetime) -> str:
         """Refresh and store, unless the merchant authorized again meanwhile: those tokens are the newer."""
         leased = ShopAuthorization.objects.filter(pk=self.authorization.pk, renewing_until=lease)
@@ -117,8 +120,8 @@ class AuthorizationTokens:
         return str(self.authorization.access_token)
 
 
-class AccountTokens:
-    """The access token of a ReBound account. Implements the clients' TokenSource.
+class AccountTokens(TokenSource):
+    """The access token of a ReBound account.
 
     Client credentials can be exchanged any number of times, so that two workers that renew at once do no harm.
     """
@@ -145,6 +148,9 @@ class AccountTokens:
         self.account.access_token_expires_at = token.expires_at
         self.account.save(update_fields=["access_token", "access_token_expires_at"])
         return token.value
+
+    def worked(self) -> None:
+        end_doubt(self.account)
 
 
 def tiktok_with_tokens(
@@ -223,10 +229,18 @@ def is_in_doubt(rows: QuerySet[Any], *, now: datetime) -> bool:
     """Whether a refused token says nothing of its connection yet, since the vendor had given it just before.
 
     Many workers that renew at once may hold, and store, tokens that are over when they are used. It is believed once
-    calls are refused for a while; the token that is held is renewed before it is used again. `rows` is the connection's
-    own; empty where it is broken or was authorized anew meanwhile.
+    calls are refused for a while and none works; the token that is held is renewed before it is used again. `rows` is
+    the connection's own; empty where it is broken or was authorized anew meanwhile.
     """
     begins = Q(refused_since__isnull=True) | Q(refused_since__lt=now - DOUBT_ENDS)
     if rows.filter(begins).update(refused_since=now, access_token_expires_at=now):
         return True
     return rows.filter(refused_since__gt=now - DOUBT).exists()
+
+
+def end_doubt(connection: ShopAuthorization | ReboundAccount) -> None:
+    """A call worked: the next refusal is another matter than the one that this row tells of."""
+    if connection.refused_since is not None:
+        rows: QuerySet[Any] = type(connection).objects.filter(pk=connection.pk)
+        rows.filter(refused_since=connection.refused_since).update(refused_since=None)
+        connection.refused_since = None

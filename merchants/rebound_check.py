@@ -22,6 +22,7 @@ from rebound_tts.clients.errors import (
 )
 from rebound_tts.clients.http import Transport
 from rebound_tts.clients.rebound import AccessToken, ReboundAuthClient, ReboundClient
+from rebound_tts.clients.tokens import TokenSource
 
 NOBODYS_ORDER = "connection-test"
 # Both calls together end within ten seconds, whatever ReBound does.
@@ -60,8 +61,8 @@ class Tried:
     token: AccessToken | None = None
 
 
-class _OneToken:
-    """A token that was just given. Implements the clients' TokenSource."""
+class _OneToken(TokenSource):
+    """A token that was just given."""
 
     def __init__(self, token: AccessToken) -> None:
         self._token = token

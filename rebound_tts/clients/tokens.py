@@ -18,6 +18,10 @@ class TokenSource(Protocol):
         """A token other than `rejected`, renewed once for all workers that ask. Raises ConfigurationError, and the
         errors of the token call."""
 
+    def worked(self) -> None:
+        """A call was made with the token. Need not be noted."""
+        return
+
 
 def with_token(tokens: TokenSource, send: Callable[[str], T]) -> T:
     """What `send` answers for the token. A refused one is renewed once, and sent once more.
@@ -27,9 +31,15 @@ def with_token(tokens: TokenSource, send: Callable[[str], T]) -> T:
     """
     token = tokens.current()
     try:
-        return send(token)
+        answer = send(token)
     except TokenRejectedError:
-        renewed = tokens.renew(rejected=token)
+        answer = _once_more(tokens, send, rejected=token)
+    tokens.worked()
+    return answer
+
+
+def _once_more(tokens: TokenSource, send: Callable[[str], T], *, rejected: str) -> T:
+    renewed = tokens.renew(rejected=rejected)
     try:
         return send(renewed)
     except TokenRejectedError as error:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from merchants.models import Shop
@@ -89,9 +89,10 @@ def progress_of_all() -> tuple[int, int, Any]:
 
 
 def on_their_way() -> int:
-    """Returns that are being worked on, or wait for what comes by itself, and events that may bring more."""
-    held = TikTokReturn.objects.filter(status__in=[Status.OPEN, Status.WAITING])
-    return held.count() + WebhookEvent.objects.to_handle().count()
+    """Returns and events that could be worked on now, or are: not those that wait, for a remote or an order."""
+    now = timezone.now()
+    returns = Q(next_attempt_at__lte=now) | Q(claimed_until__gte=now)
+    return TikTokReturn.objects.filter(returns).count() + WebhookEvent.objects.to_handle().count()
 
 
 def rerun_what_asks() -> Counter[str]:

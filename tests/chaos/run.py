@@ -31,7 +31,7 @@ BUYERS = 4  # threads that start returns
 SETTLE_SECONDS = 300.0  # after the last fault, everything is at rest within this
 STANDSTILL_SECONDS = 15.0  # with work due, something moves within this, whatever was killed
 LOOK_SECONDS = 1.0
-MOST_ON_THEIR_WAY = 100  # buyers start no more returns than this ahead: every one of them meets faults
+MOST_ON_THEIR_WAY = 60  # buyers start no more returns than this ahead: every one of them meets faults
 HELP_SECONDS = 20.0  # a person looks this often while everything breaks, and once it does not, at each look
 POLL_SECONDS = 10.0  # between the turns of polls while everything breaks: each reads an hour of returns
 

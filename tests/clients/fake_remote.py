@@ -12,6 +12,7 @@ from rebound_tts.clients.errors import TokenRejectedError
 from rebound_tts.clients.http import Answer, RemoteRequest, Transport
 from rebound_tts.clients.rebound import ReboundClient
 from rebound_tts.clients.tiktok_shop import TikTokShopClient
+from rebound_tts.clients.tokens import TokenSource
 
 TOKEN = "TTP_current-token-0123456789"
 RENEWED = "TTP_renewed-token-9876543210"
@@ -123,7 +124,7 @@ def envelope(
     return json_reply({"code": code, "message": message, "request_id": "20261123ABC", "data": data}, status, **headers)
 
 
-class Tokens:
+class Tokens(TokenSource):
     """Renews once, to RENEWED."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from rebound_tts.clients.tiktok_shop import (
     TikTokAuthClient,
     TikTokShopClient,
 )
+from rebound_tts.clients.tokens import TokenSource
 
 JANE = Address(
     first_name="Jane",
@@ -44,7 +45,7 @@ class Remotes:
         self.post("/faults", remote=remote, kind=kind, path_contains=path_contains, **more)
 
 
-class TikTokTokens:
+class TikTokTokens(TokenSource):
     """The least that a token source must do: hold a grant, renew it once for whoever was rejected."""
 
     def __init__(self, auth: TikTokAuthClient, code: str) -> None:
@@ -62,7 +63,7 @@ class TikTokTokens:
         return self.grant.access_token
 
 
-class ReboundTokens:
+class ReboundTokens(TokenSource):
     def __init__(self, auth: ReboundAuthClient, client_id: str, client_secret: str) -> None:
         self.auth, self.client_id, self.client_secret = auth, client_id, client_secret
         self.renewals = 0

@@ -308,6 +308,27 @@ def test_doubted_token_is_renewed_before_it_is_used(sandbox, authorization):
     assert calls(sandbox, REFRESH) == 1
 
 
+def test_refusal_long_after_another_is_doubted_anew(db, clock):
+    """Of a shop for which no call was made in between."""
+    authorization = ShopAuthorizationFactory()
+    assert mark_broken(authorization, error=a_refusal()) is False
+    clock.advance(minutes=11)
+    assert mark_broken(authorization, error=a_refusal()) is False
+    clock.advance(minutes=2)
+    assert mark_broken(authorization, error=a_refusal()) is True
+
+
+def test_call_that_works_ends_the_doubt_that_it_knew_of(cast, authorization):
+    first, second = timezone.now() - timedelta(seconds=30), timezone.now()
+    ShopAuthorization.objects.update(refused_since=first)
+    shop = Shop.objects.select_related("authorization").get(pk=cast.shopify.shop.pk)
+    ShopAuthorization.objects.update(refused_since=second)  # it began anew since the shop was read
+    assert tiktok_for(shop).warehouses()
+    assert ShopAuthorization.objects.get(pk=authorization.pk).refused_since == second
+    assert tiktok_for(Shop.objects.get(pk=shop.pk)).warehouses()
+    assert ShopAuthorization.objects.get(pk=authorization.pk).refused_since is None
+
+
 def test_doubt_ends_with_what_is_certain(db):
     authorization = ShopAuthorizationFactory()
     assert mark_broken(authorization, error=a_refusal()) is False
