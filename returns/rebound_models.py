@@ -95,6 +95,9 @@ class ReboundReturn(models.Model):
             models.Index(fields=["reference"], name="rebound_return_by_reference"),
             models.Index(fields=["kind", "direct_reason"], name="rebound_return_by_kind"),
             models.Index(fields=["country"], name="rebound_return_by_country"),
+            # The same for a manager of some merchants: whether theirs are few.
+            models.Index(fields=["merchant", "kind", "direct_reason"], name="rebound_returns_kind_of_own"),
+            models.Index(fields=["merchant", "country"], name="rebound_returns_country_of_own"),
             models.Index(
                 fields=["late_look_at"], condition=Q(late_look_at__isnull=False), name="rebound_returns_to_look_at"
             ),

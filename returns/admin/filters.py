@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,8 +13,10 @@ from matching.models import Match
 from merchants.models import Lane
 from merchants.staff import within
 from returns.events import KNOWN_TYPES
-from returns.models import ReboundReturn, TikTokReturn, WebhookEvent
+from returns.models import Kind, ReboundReturn, TikTokReturn, WebhookEvent
 from returns.rebound_events import MILESTONES
+
+FEW = 1000  # keys to give the database at once
 
 
 class WhereItIs(DropdownFilter):
@@ -34,15 +37,21 @@ class WhereItIs(DropdownFilter):
         return queryset
 
 
-class LinkedOrDirect(ChoicesDropdownFilter):
-    """Of two values each is common, so that the list is walked from its newest row and asks of each; a join would
-    collect and sort half of all returns for the first page."""
+def whose_rebound_return_is(
+    queryset: QuerySet[TikTokReturn], user: User | AnonymousUser, **such: Any
+) -> QuerySet[TikTokReturn]:
+    """Few are found by key. Of many, the list is walked from its newest row and asks of each, which soon fills a page;
+    a join would collect and sort them all for the first one, and a walk would read every return to find few."""
+    held = within(ReboundReturn.objects.filter(**such), user).values_list("pk", flat=True)
+    few = list(held[: FEW + 1])
+    if len(few) <= FEW:
+        return queryset.filter(rebound_return__in=few)
+    return queryset.filter(Exists(ReboundReturn.objects.filter(pk=OuterRef("rebound_return"), **such)))
 
+
+class LinkedOrDirect(ChoicesDropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
-        if not self.value():
-            return queryset
-        held = ReboundReturn.objects.filter(pk=OuterRef("rebound_return"), kind=self.value())
-        return queryset.filter(Exists(held))
+        return whose_rebound_return_is(queryset, request.user, kind=self.value()) if self.value() else queryset
 
 
 class EventType(DropdownFilter):
@@ -68,7 +77,10 @@ class WhyDirect(DropdownFilter):
         return list(Match.REASONS)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
-        return queryset.filter(rebound_return__direct_reason=self.value()) if self.value() else queryset
+        if not self.value():
+            return queryset
+        # Of either kind: the index starts with it.
+        return whose_rebound_return_is(queryset, request.user, kind__in=Kind.values, direct_reason=self.value())
 
 
 class Country(DropdownFilter):
@@ -82,4 +94,4 @@ class Country(DropdownFilter):
         return [(each, each) for each in lanes.order_by("country").values_list("country", flat=True).distinct()[:100]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
-        return queryset.filter(rebound_return__country=self.value()) if self.value() else queryset
+        return whose_rebound_return_is(queryset, request.user, country=self.value()) if self.value() else queryset

@@ -14,7 +14,14 @@ from merchants.models import StaffAssignment
 from merchants.staff import Role
 from rebound_tts.demo.cast import Player
 from returns.models import TikTokReturn
-from tests.factories import SalesOrderFactory, ShopFactory, TikTokReturnFactory, WebhookEventFactory
+from tests.factories import (
+    LaneFactory,
+    ReboundReturnFactory,
+    SalesOrderFactory,
+    ShopFactory,
+    TikTokReturnFactory,
+    WebhookEventFactory,
+)
 from tests.returns.scene import Scene
 
 RETURNS = reverse("admin:returns_tiktokreturn_changelist")
@@ -85,6 +92,27 @@ def test_filter_by_a_merchant_or_shop_of_others_finds_nothing_and_asks_no_table(
             assert listed(client, RETURNS, **{field: getattr(other, f"{name}_id")}) == []
         assert [query["sql"] for query in captured if 'FROM "returns_tiktokreturn"' in query["sql"]] == []
         assert client.get(RETURNS, {field: "none"}).status_code == 302  # no such value: the list without it
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("few", [0, 1000], ids=["many", "few"])
+def test_returns_are_filtered_by_what_rebound_has(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("returns.admin.filters.FEW", few)
+    shop = ShopFactory()
+    LaneFactory(shop=shop, country="FR")
+    linked = ReboundReturnFactory(shop=shop, kind="LINKED", direct_reason="", sales_order=SalesOrderFactory())
+    direct = ReboundReturnFactory(
+        shop=shop, kind="DIRECT", direct_reason="ORDER_NOT_SYNCED", sales_order=None, country="FR"
+    )
+    rows = {held.kind: TikTokReturnFactory(shop=shop, rebound_return=held) for held in (linked, direct)}
+    TikTokReturnFactory(shop=shop)
+    for kind, row in rows.items():
+        assert listed(admin_client, RETURNS, rebound_return__kind__exact=kind) == [row]
+    assert listed(admin_client, RETURNS, why="ORDER_NOT_SYNCED") == [rows["DIRECT"]]
+    assert listed(admin_client, RETURNS, why="LOOKUP_FAILED") == []
+    assert listed(admin_client, RETURNS, country="FR") == [rows["DIRECT"]]
 
 
 @pytest.mark.django_db
