@@ -52,6 +52,15 @@ def errand_summary(errand: Errand, page: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse(page, args=[errand.pk]), "; ".join(filter(None, told)))
 
 
+def _orders_called(term: str, user: Any) -> set[int]:
+    """Keys of one's own orders that carry this id. Each id through the index that starts with the merchant, whoever
+    asks: an OR of both would read all."""
+    merchants = within(Merchant.objects.all(), user, path="pk").values("pk")
+    orders = SalesOrder.objects.filter(merchant__in=merchants)
+    found = [orders.filter(external_order_id=term), orders.filter(rebound_id=term).exclude(rebound_id="")]
+    return {key for each in found for key in each.values_list("pk", flat=True)[:MOST_FOUND]}
+
+
 class ErrandAdmin(ReadOnlyAdmin):
     """What must be done elsewhere for orders. One that needs a person, or fails, can be tried again."""
 
@@ -60,6 +69,13 @@ class ErrandAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("order__payload", "order__customer_address")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By the keys of the orders: a join would read all errands, or all orders."""
+        term = search_term.strip()
+        return (queryset.filter(order__in=_orders_called(term, request.user)) if term else queryset), False
 
     @admin.action(description="Try again now", permissions=["try_again"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -86,6 +102,15 @@ class ReferenceWriteAdmin(ErrandAdmin):
     list_filter = ("state", ("merchant", OwnAutocompleteFilter))
     search_fields = ("order__external_order_id__exact", "tiktok_order_id__exact")
     search_help_text = "The whole external order id, or TikTok's order id."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, _may_repeat = super().get_search_results(request, queryset, search_term)
+        term = search_term.strip()
+        if not term or found.exists():
+            return found, False
+        return queryset.filter(tiktok_order_id=term), False
 
 
 @admin.register(OrderFeed)
@@ -130,15 +155,8 @@ class SalesOrderAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[SalesOrder], search_term: str
     ) -> tuple[QuerySet[SalesOrder], bool]:
-        """Each id through the index that starts with the merchant, whoever asks: an OR of both would read all."""
         term = search_term.strip()
-        if not term:
-            return queryset, False
-        merchants = within(Merchant.objects.all(), request.user, path="pk").values("pk")
-        orders = SalesOrder.objects.filter(merchant__in=merchants)
-        found = [orders.filter(external_order_id=term), orders.filter(rebound_id=term).exclude(rebound_id="")]
-        keys = {key for each in found for key in each.values_list("pk", flat=True)[:MOST_FOUND]}
-        return queryset.filter(pk__in=keys), False
+        return (queryset.filter(pk__in=_orders_called(term, request.user)) if term else queryset), False
 
     @admin.display(description="State")
     def state(self, order: SalesOrder) -> str:

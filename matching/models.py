@@ -230,6 +230,7 @@ class ReferenceWrite(Errand):
             ),
             models.Index(fields=["claimed_until"], condition=Q(claimed_until__isnull=False), name="references_in_hand"),
             models.Index(fields=["state"], name="reference_by_state"),
+            models.Index(fields=["tiktok_order_id"], name="reference_by_tiktok_order"),  # the admin's search
         ]
 
     def __str__(self) -> str:

@@ -230,7 +230,7 @@ class TikTokReturn(models.Model):
                 fields=["shop", "combined_return_id"], condition=~Q(combined_return_id=""), name="returns_in_parcel"
             ),
             models.Index(fields=["order_id"], name="return_by_order"),
-            models.Index(fields=["status", "reason"], name="return_by_status"),
+            models.Index(fields=["status", "reason", "merchant"], name="returns_by_status_and_reason"),
             models.Index(fields=["shop", "created_at"], name="returns_of_shop_by_time"),
             # The admin's list, newest first, under each of its filters; and its search, across merchants. The merchant
             # comes last: a manager's few are picked out of the index, not out of the rows.

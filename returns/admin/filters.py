@@ -37,21 +37,21 @@ class WhereItIs(DropdownFilter):
         return queryset
 
 
-def whose_rebound_return_is(
-    queryset: QuerySet[TikTokReturn], user: User | AnonymousUser, **such: Any
-) -> QuerySet[TikTokReturn]:
-    """Few are found by key. Of many, the list is walked from its newest row and asks of each, which soon fills a page;
-    a join would collect and sort them all for the first one, and a walk would read every return to find few."""
-    held = within(ReboundReturn.objects.filter(**such), user).values_list("pk", flat=True)
-    few = list(held[: FEW + 1])
+def _whose_rebound_return_is(rows: QuerySet[Any], user: User | AnonymousUser, **such: Any) -> QuerySet[Any]:
+    """Of returns, or of the returns at ReBound. Few are found by key. Of many, the list is walked from its newest row
+    and asks of each, which soon fills a page: a join would collect and sort them all for the first one, and a walk
+    would read every row to find few."""
+    by = "pk" if rows.model is ReboundReturn else "rebound_return"
+    wanted = within(ReboundReturn.objects.filter(**such), user)
+    few = list(wanted.values_list("pk", flat=True)[: FEW + 1])
     if len(few) <= FEW:
-        return queryset.filter(rebound_return__in=few)
-    return queryset.filter(Exists(ReboundReturn.objects.filter(pk=OuterRef("rebound_return"), **such)))
+        return rows.filter(**{f"{by}__in": few})
+    return rows.filter(Exists(wanted.filter(pk=OuterRef(by))))
 
 
 class LinkedOrDirect(ChoicesDropdownFilter):
-    def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
-        return whose_rebound_return_is(queryset, request.user, kind=self.value()) if self.value() else queryset
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return _whose_rebound_return_is(queryset, request.user, kind=self.value()) if self.value() else queryset
 
 
 class EventType(DropdownFilter):
@@ -76,11 +76,11 @@ class WhyDirect(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return list(Match.REASONS)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
         # Of either kind: the index starts with it.
-        return whose_rebound_return_is(queryset, request.user, kind__in=Kind.values, direct_reason=self.value())
+        return _whose_rebound_return_is(queryset, request.user, kind__in=Kind.values, direct_reason=self.value())
 
 
 class Country(DropdownFilter):
@@ -94,4 +94,4 @@ class Country(DropdownFilter):
         return [(each, each) for each in lanes.order_by("country").values_list("country", flat=True).distinct()[:100]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[TikTokReturn]) -> QuerySet[TikTokReturn]:
-        return whose_rebound_return_is(queryset, request.user, country=self.value()) if self.value() else queryset
+        return _whose_rebound_return_is(queryset, request.user, country=self.value()) if self.value() else queryset

@@ -7,14 +7,17 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from merchants.staff import within
 from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, json_panel
-from returns.models import ReboundReturn
+from returns.admin.filters import LinkedOrDirect, WhyDirect
+from returns.admin.search import MOST
+from returns.models import ReboundReturn, ReturnLabel
 
 
 @admin.register(ReboundReturn)
 class ReboundReturnAdmin(ReadOnlyAdmin):
     list_display = ("reference", "shop", "kind", "direct_reason", "rebound_id", "rebound_status", "started_at")
-    list_filter = ("kind", "direct_reason", ("shop", OwnAutocompleteFilter))
+    list_filter = (("kind", LinkedOrDirect), WhyDirect, ("shop", OwnAutocompleteFilter))
     list_select_related = ("shop",)
     search_fields = ("reference__exact", "rebound_id__exact", "label__tracking_number__exact")
     search_help_text = "The whole reference, ReBound id or tracking number."
@@ -43,6 +46,19 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
         "answer",
     )
     readonly_fields = ("tiktok_returns", "asked_for", "answer")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ReboundReturn], search_term: str
+    ) -> tuple[QuerySet[ReboundReturn], bool]:
+        """Each id through its own index: an OR of the three would read all."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        own = within(ReboundReturn.objects.all(), request.user)
+        labels = within(ReturnLabel.objects.filter(tracking_number=term), request.user)
+        named = [own.filter(**{field: term}).values_list("pk", flat=True) for field in ("reference", "rebound_id")]
+        keys = labels.values_list("rebound_return", flat=True).union(*named)
+        return queryset.filter(pk__in=list(keys[:MOST])), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReboundReturn]:
         return super().get_queryset(request).defer("request", "payload")

@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from matching.models import ErrandState, OrderRelay, OrderSource, SalesOrder
 from merchants.models import AuditEntry
-from tests.factories import MatchFactory, OrderRelayFactory, SalesOrderFactory, SalesOrderItemFactory
+from tests.factories import (
+    MatchFactory,
+    OrderRelayFactory,
+    ReferenceWriteFactory,
+    SalesOrderFactory,
+    SalesOrderItemFactory,
+)
 
 pytestmark = pytest.mark.django_db
 ORDERS = reverse("admin:matching_salesorder_changelist")
@@ -104,6 +110,7 @@ def test_viewer_sees_and_stranger_does_not(client):
 
 
 RELAYS = reverse("admin:matching_orderrelay_changelist")
+WRITES = reverse("admin:matching_referencewrite_changelist")
 
 
 def test_relays_are_shown_in_every_state_with_their_order(admin_client):
@@ -133,6 +140,22 @@ def test_person_tries_what_was_refused_again_and_leaves_what_is_done(admin_clien
     answer = admin_client.post(RELAYS, chosen, follow=True)
     assert "1 queued again" in answer.content.decode()
     assert dict(OrderRelay.objects.values_list("pk", "state")) == {refused.pk: "QUEUED", done.pk: "DONE"}
+
+
+def test_errands_are_found_by_their_order_without_a_join(admin_client):
+    relay, write = OrderRelayFactory(order__external_order_id="#7"), ReferenceWriteFactory(tiktok_order_id="5764")
+    OrderRelayFactory(), ReferenceWriteFactory()
+    for address, term, wanted in (
+        (RELAYS, " #7 ", [relay]),
+        (RELAYS, "#8", []),
+        (WRITES, "5764", [write]),
+        (WRITES, write.order.external_order_id, [write]),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            assert list(admin_client.get(address, {"q": term}).context["cl"].result_list) == wanted
+        assert [
+            query["sql"] for query in captured if "external_order_id\" = '" in query["sql"] and "JOIN" in query["sql"]
+        ] == []
 
 
 def test_viewer_may_not_try_again(client):

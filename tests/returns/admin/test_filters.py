@@ -17,6 +17,7 @@ from returns.models import TikTokReturn
 from tests.factories import (
     LaneFactory,
     ReboundReturnFactory,
+    ReturnLabelFactory,
     SalesOrderFactory,
     ShopFactory,
     TikTokReturnFactory,
@@ -27,6 +28,7 @@ from tests.returns.scene import Scene
 RETURNS = reverse("admin:returns_tiktokreturn_changelist")
 ORDERS = reverse("admin:matching_salesorder_changelist")
 EVENTS = reverse("admin:returns_webhookevent_changelist")
+AT_REBOUND = reverse("admin:returns_reboundreturn_changelist")
 
 
 def listed(client: Client, address: str, **query: str) -> list[Any]:
@@ -113,6 +115,23 @@ def test_returns_are_filtered_by_what_rebound_has(
     assert listed(admin_client, RETURNS, why="ORDER_NOT_SYNCED") == [rows["DIRECT"]]
     assert listed(admin_client, RETURNS, why="LOOKUP_FAILED") == []
     assert listed(admin_client, RETURNS, country="FR") == [rows["DIRECT"]]
+    assert listed(admin_client, AT_REBOUND, kind__exact="LINKED") == [linked]
+    with CaptureQueriesContext(connection) as captured:
+        assert listed(admin_client, AT_REBOUND, why="ORDER_NOT_SYNCED") == [direct]
+    assert [query["sql"] for query in captured if "DISTINCT" in query["sql"]] == []
+
+
+@pytest.mark.django_db
+def test_returns_at_rebound_are_found_by_each_of_their_ids_through_its_index(admin_client: Client) -> None:
+    found = ReboundReturnFactory(reference="TTS-1", rebound_id="RR-1")
+    ReturnLabelFactory(rebound_return=found, tracking_number="RM-1")
+    ReboundReturnFactory(reference="TTS-2", rebound_id="RR-2")
+    for term in ("TTS-1", "RR-1", " RM-1 "):
+        assert listed(admin_client, AT_REBOUND, q=term) == [found]
+    assert listed(admin_client, AT_REBOUND, q="nothing-like-it") == []
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(AT_REBOUND, {"q": "RR-1"})
+    assert [query["sql"] for query in captured if " OR " in query["sql"] and "reboundreturn" in query["sql"]] == []
 
 
 @pytest.mark.django_db
