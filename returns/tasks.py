@@ -120,13 +120,13 @@ def _take(free: int, in_hand: dict[Future[None], Claim]) -> int:
     held = Counter(claim.merchant for claim in in_hand.values())
     left = {merchant: _share(free + number) - number for merchant, number in held.items()}
     full = [merchant for merchant, number in left.items() if number <= 0]
-    if free <= 0 or not TikTokReturn.objects.due(now=timezone.now()).exclude(merchant__in=full).exists():
-        return 0  # without taking the write lock that a claim needs on SQLite
-    taken = _claim(_share(free), in_hand, besides=list(held))
-    rooms = [number for number in left.values() if number > 0]
-    if taken or not rooms:
-        return taken
-    return _claim(min(free, *rooms), in_hand, besides=full)
+    due = TikTokReturn.objects.due(now=timezone.now())
+    # Looked at first, since a claim takes the write lock on SQLite.
+    if free <= 0 or not due.exclude(merchant__in=full).exists():
+        return 0
+    if not held or due.exclude(merchant__in=held).exists():
+        return _claim(_share(free), in_hand, besides=list(held))
+    return _claim(min([free, *(number for number in left.values() if number > 0)]), in_hand, besides=full)
 
 
 def _share(threads: int) -> int:
