@@ -46,9 +46,9 @@ def errand_summary(errand: Errand, page: str) -> SafeString:
     """The state of an errand, why, and when, as a link to its page."""
     told = [str(errand.get_state_display()), errand.detail]
     if errand.done_at:
-        told.append(f"last done {errand.done_at:%Y-%m-%d %H:%M:%S} UTC")
+        told.append(_("last done {time} UTC").format(time=f"{errand.done_at:%Y-%m-%d %H:%M:%S}"))
     if errand.next_attempt_at:
-        told.append(f"next try {errand.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC")
+        told.append(_("next try {time} UTC").format(time=f"{errand.next_attempt_at:%Y-%m-%d %H:%M:%S}"))
     return format_html('<a href="{}">{}</a>', reverse(page, args=[errand.pk]), "; ".join(filter(None, told)))
 
 
@@ -77,12 +77,13 @@ class ErrandAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         return (queryset.filter(order__in=_orders_called(term, request.user)) if term else queryset), False
 
-    @admin.action(description="Try again now", permissions=["try_again"])
+    @admin.action(description=_("Try again now"), permissions=["try_again"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         chosen, now = list(queryset), timezone.now()
         count = queue_again(queryset.model.objects.filter(pk__in=[row.pk for row in chosen]), now=now)
         record_acts(act="Try again now", actor=request.user, subjects=chosen, now=now)
-        self.message_user(request, f"{count} queued again. What is done already was left alone.", messages.SUCCESS)
+        said = _("{count} queued again. What is done already was left alone.").format(count=count)
+        self.message_user(request, said, messages.SUCCESS)
 
     def has_try_again_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "try_again")
@@ -91,7 +92,7 @@ class ErrandAdmin(ReadOnlyAdmin):
 @admin.register(OrderRelay)
 class OrderRelayAdmin(ErrandAdmin):
     search_fields = ("order__external_order_id__exact",)
-    search_help_text = "The whole external order id."
+    search_help_text = _("The whole external order id.")
     list_display = ("order", "merchant", "state", "detail", "queued_at", "done_at", "next_attempt_at", "attempts")
     list_filter = ("state", ("merchant", OwnAutocompleteFilter))
 
@@ -101,7 +102,7 @@ class ReferenceWriteAdmin(ErrandAdmin):
     list_display = ("order", "merchant", "tiktok_order_id", "state", "detail", "done_at", "next_attempt_at", "attempts")
     list_filter = ("state", ("merchant", OwnAutocompleteFilter))
     search_fields = ("order__external_order_id__exact", "tiktok_order_id__exact")
-    search_help_text = "The whole external order id, or TikTok's order id."
+    search_help_text = _("The whole external order id, or TikTok's order id.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -126,7 +127,7 @@ class SalesOrderAdmin(ReadOnlyAdmin):
     list_filter = ("source", ("merchant", OwnAutocompleteFilter))  # no column without an index: it would read all
     list_select_related = ("merchant",)
     search_fields = ("external_order_id__exact", "rebound_id__exact")
-    search_help_text = "The whole external order id, or ReBound's id of the sales order."
+    search_help_text = _("The whole external order id, or ReBound's id of the sales order.")
     inlines = (SalesOrderItemInline,)
     fields = (
         "merchant",
@@ -158,34 +159,37 @@ class SalesOrderAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         return (queryset.filter(pk__in=_orders_called(term, request.user)) if term else queryset), False
 
-    @admin.display(description="State")
+    @admin.display(description=_("State"))
     def state(self, order: SalesOrder) -> str:
         if order.cancelled_at:
-            return "Cancelled"
-        return "Contradicts itself" if order.metadata_conflict else "Active"
+            return str(_("Cancelled"))
+        return str(_("Contradicts itself") if order.metadata_conflict else _("Active"))
 
-    @admin.display(description="Warnings")
+    @admin.display(description=_("Warnings"))
     def warnings(self, order: SalesOrder) -> SafeString | str:
         # What was read from ReBound has ReBound's own shape, of which the rules of a push say nothing.
         findings = [] if order.source == OrderSource.READ_THROUGH else order_warnings(order.payload)
         told = [(finding.pointer, finding.message) for finding in findings]
         if order.metadata_conflict:
             told.insert(0, ("/clientMetadata", order.metadata_conflict))
-        return format_html_join(mark_safe("<br>"), "<code>{}</code> {}", told) or "None"
+        return format_html_join(mark_safe("<br>"), "<code>{}</code> {}", told) or str(_("None"))
 
-    @admin.display(description="Its returns")
+    @admin.display(description=_("Its returns"))
     def returns(self, order: SalesOrder) -> SafeString | str:
         """Each links to the list of returns, which stands in a layer above this one."""
         current = order.matches.filter(superseded_at__isnull=True).order_by("-pk")[:MOST_FOUND]
         listed = reverse("admin:returns_tiktokreturn_changelist")
         links = [(f"{listed}?{urlencode({'q': match.return_id})}", match.return_id, match.outcome) for match in current]
-        return format_html_join(mark_safe("<br>"), '<a class="underline" href="{}">{}</a> {}', links) or "None"
+        return format_html_join(mark_safe("<br>"), '<a class="underline" href="{}">{}</a> {}', links) or str(_("None"))
 
-    @admin.display(description="Customer's address")
+    @admin.display(description=_("Customer's address"))
     def customer(self, order: SalesOrder) -> SafeString | str:
         address = reverse("admin:matching_salesorder_address", args=[order.pk])
         return format_html(
-            '<a class="underline" href="{}">Look at it</a> (needs the permission; each look is logged)', address
+            '<a class="underline" href="{}">{}</a> {}',
+            address,
+            _("Look at it"),
+            _("(needs the permission; each look is logged)"),
         )
 
     def get_urls(self) -> list[URLPattern]:
@@ -207,19 +211,19 @@ class SalesOrderAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/address.html", context)
 
-    @admin.display(description="Sent on to ReBound")
+    @admin.display(description=_("Sent on to ReBound"))
     def relayed(self, order: SalesOrder) -> SafeString | str:
         if not hasattr(order, "relay"):
-            return "No: no ReBound account of the merchant relays orders"
+            return str(_("No: no ReBound account of the merchant relays orders"))
         return errand_summary(order.relay, "admin:matching_orderrelay_change")
 
-    @admin.display(description="Written to TikTok")
+    @admin.display(description=_("Written to TikTok"))
     def references(self, order: SalesOrder) -> SafeString | str:
         if not hasattr(order, "reference_write"):
-            return "No: its OMS named no order of TikTok's, or no shop has it switched on"
+            return str(_("No: its OMS named no order of TikTok's, or no shop has it switched on"))
         return errand_summary(order.reference_write, "admin:matching_referencewrite_change")
 
-    @admin.display(description="As received")
+    @admin.display(description=_("As received"))
     def as_received(self, order: SalesOrder) -> SafeString | str:
         return json_panel(order.payload)
 

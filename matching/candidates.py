@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from matching.decision import Reason, ReturnedLine
 from matching.id_rules import IdRules
@@ -30,14 +32,14 @@ LAST_ORDERS = 50  # whose ids show what prefixes the merchant's OMS writes
 class Hint(StrEnum):
     """What speaks for an order, the strongest first."""
 
-    SAME_ID = "It has exactly the id that TikTok's reference gives"
-    SAME_UNDER_RULES = "It has the reference's id under the shop's id rules"
-    NAMES_THE_TIKTOK_ORDER = "It names this TikTok order (ttsOrderId)"
-    REBOUND_ID = "The reference is ReBound's id of the order, not the OMS's"
-    OTHER_CASE = "Its id differs from the reference's by upper and lower case alone"
-    OTHER_ZEROS = "Its id differs from the reference's by leading zeros alone"
-    OTHER_PREFIX = "Its id differs from the reference's by a prefix or suffix"
-    IS_THE_TIKTOK_ID = "Its id is TikTok's own id of the order"
+    SAME_ID = gettext_noop("It has exactly the id that TikTok's reference gives")
+    SAME_UNDER_RULES = gettext_noop("It has the reference's id under the shop's id rules")
+    NAMES_THE_TIKTOK_ORDER = gettext_noop("It names this TikTok order (ttsOrderId)")
+    REBOUND_ID = gettext_noop("The reference is ReBound's id of the order, not the OMS's")
+    OTHER_CASE = gettext_noop("Its id differs from the reference's by upper and lower case alone")
+    OTHER_ZEROS = gettext_noop("Its id differs from the reference's by leading zeros alone")
+    OTHER_PREFIX = gettext_noop("Its id differs from the reference's by a prefix or suffix")
+    IS_THE_TIKTOK_ID = gettext_noop("Its id is TikTok's own id of the order")
 
 
 # What is the OMS's own word. ReBound's id of an order may be the OMS's id of another one, and the rest is likeness.
@@ -96,28 +98,31 @@ def safe_candidate(*, shop: Shop, subject: ReturnToMatch) -> Candidate:
     with nothing that speaks against it. Raises NoSafeCandidateError."""
     match = current_match(shop=shop, return_id=subject.return_id)
     if match is not None and match.is_by_hand:
-        raise NoSafeCandidateError(f"{match.decided_by} decided it by hand.")
+        raise NoSafeCandidateError(_("{who} decided it by hand.").format(who=match.decided_by))
     if match is not None and match.sales_order is not None:
-        raise NoSafeCandidateError(f"It is matched to {match.sales_order} already.")
+        raise NoSafeCandidateError(_("It is matched to {order} already.").format(order=match.sales_order))
     rules = rules_of(shop)
     if len({rules.key(reference) or reference for reference in references_seen(match)}) > 1:
-        raise NoSafeCandidateError("TikTok's references give several ids.")
+        raise NoSafeCandidateError(_("TikTok's references give several ids."))
     found = candidates_for(shop=shop, subject=subject)
     if not found:
-        raise NoSafeCandidateError("No order of the merchant comes into question.")
+        raise NoSafeCandidateError(_("No order of the merchant comes into question."))
     if len(found) > 1:
         named = ", ".join(each.order.external_order_id for each in found[:5])
-        raise NoSafeCandidateError(f"{len(found)} orders come into question: {named}.")
+        said = _("{count} orders come into question: {named}.")
+        raise NoSafeCandidateError(said.format(count=len(found), named=named))
     only = found[0]
     safe = SAFE & set(only.hints)
     if match is not None and match.reason == Reason.REF_UNDER_OTHER_ORIGIN:
         safe -= {Hint.SAME_ID, Hint.SAME_UNDER_RULES}  # another system's numbers, which may coincide
     if not safe:
-        raise NoSafeCandidateError(f"{only.order}: {only.hints[0]}. That is not enough to link it unseen.")
+        said = _("{order}: {hint}. That is not enough to link it unseen.")
+        raise NoSafeCandidateError(said.format(order=only.order, hint=_(only.hints[0])))
     if only.order.cancelled_at:
-        raise NoSafeCandidateError(f"Order {only.order} was cancelled.")
+        raise NoSafeCandidateError(_("Order {order} was cancelled.").format(order=only.order))
     if only.order.metadata_conflict:
-        raise NoSafeCandidateError(f"Order {only.order} contradicts itself: {only.order.metadata_conflict}")
+        said = _("Order {order} contradicts itself: {conflict}")
+        raise NoSafeCandidateError(said.format(order=only.order, conflict=only.order.metadata_conflict))
     return only
 
 
@@ -261,9 +266,9 @@ def _tiktok_order_id(order: SalesOrder) -> str:
 
 def _caution(order: SalesOrder) -> str:
     if order.cancelled_at:
-        return "It was cancelled: no return is linked to it."
+        return _("It was cancelled: no return is linked to it.")
     if not order.rebound_id:
-        return "ReBound does not hold it yet: the link is made there once it does."
+        return _("ReBound does not hold it yet: the link is made there once it does.")
     return ""
 
 

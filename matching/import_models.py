@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from merchants.encryption import EncryptedTextField
 from merchants.models import Merchant, TenantQuerySet
@@ -27,8 +28,8 @@ class EncryptedBytesField(EncryptedTextField):
 
 
 class FileKind(models.TextChoices):
-    CSV = "CSV", "CSV, one row an item"
-    NDJSON = "NDJSON", "NDJSON, one order a line"
+    CSV = "CSV", _("CSV, one row an item")
+    NDJSON = "NDJSON", _("NDJSON, one order a line")
 
 
 class OrderImportQuerySet(TenantQuerySet):
@@ -81,8 +82,8 @@ class OrderImport(models.Model):
 
 
 class PartKind(models.TextChoices):
-    FILE = "FILE", "The file as it was uploaded"
-    REPORT = "REPORT", "What was rejected, with the errors"
+    FILE = "FILE", _("The file as it was uploaded")
+    REPORT = "REPORT", _("What was rejected, with the errors")
 
 
 class OrderImportPart(models.Model):

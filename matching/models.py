@@ -9,12 +9,13 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from matching.coverage.models import CoverageCheck as CoverageCheck  # so that Django finds them
 from matching.coverage.models import CoverageOrder as CoverageOrder
+from matching.decision_words import OUTCOMES, REASONS
 from matching.import_models import OrderImport as OrderImport
 from matching.import_models import OrderImportPart as OrderImportPart
-from matching.matcher import Outcome, Reason
 from matching.push_models import OrderPush as OrderPush
 from matching.rate_models import MatchDay as MatchDay
 from merchants.encryption import EncryptedJSONField
@@ -24,9 +25,9 @@ from merchants.models import ApiClient, Merchant, ReboundAccount, Shop, TenantQu
 class OrderSource(models.TextChoices):
     """How an order came to us (design, section 5)."""
 
-    READ_THROUGH = "READ_THROUGH", "Read from ReBound"
-    PUSHED = "PUSHED", "Pushed to our API"
-    FILE = "FILE", "Imported from a file"
+    READ_THROUGH = "READ_THROUGH", _("Read from ReBound")
+    PUSHED = "PUSHED", _("Pushed to our API")
+    FILE = "FILE", _("Imported from a file")
 
 
 class SalesOrder(models.Model):
@@ -132,12 +133,12 @@ ITEM_COLUMNS = (
 class ErrandState(models.TextChoices):
     """Where something stands that must be done elsewhere for an order. The last three are for a person to look at."""
 
-    QUEUED = "QUEUED", "Waits its turn"
-    RETRYING = "RETRYING", "A try failed; tried again"
-    DONE = "DONE", "Done"
-    CANCELLED = "CANCELLED", "Not done: the order was cancelled first"
-    CONFLICT = "CONFLICT", "The other side holds something else"
-    REFUSED = "REFUSED", "Refused"
+    QUEUED = "QUEUED", _("Waits its turn")
+    RETRYING = "RETRYING", _("A try failed; tried again")
+    DONE = "DONE", _("Done")
+    CANCELLED = "CANCELLED", _("Not done: the order was cancelled first")
+    CONFLICT = "CONFLICT", _("The other side holds something else")
+    REFUSED = "REFUSED", _("Refused")
 
 
 OPEN_ERRANDS = (ErrandState.QUEUED, ErrandState.RETRYING)
@@ -265,8 +266,8 @@ class MatchQuerySet(TenantQuerySet):
 class Match(models.Model):
     """One decision on one return. A new decision supersedes the one before; nothing is overwritten."""
 
-    OUTCOMES = [(outcome.value, outcome.value.replace("_", " ").capitalize()) for outcome in Outcome]
-    REASONS = [(reason.value, reason.value.replace("_", " ").capitalize()) for reason in Reason]
+    OUTCOMES = OUTCOMES
+    REASONS = REASONS
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="matches", db_index=False)

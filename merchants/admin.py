@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from merchants.admin_filters import ConnectionState
@@ -35,16 +36,16 @@ class MerchantAdmin(TenantAdmin):
     def get_fields(self, request: HttpRequest, obj: Merchant | None = None) -> Any:
         return ("name", "created_at", "shops", "looked_after_by") if obj else ("name",)
 
-    @admin.display(description="Shops")
+    @admin.display(description=_("Shops"))
     def shops(self, merchant: Merchant) -> SafeString | str:
         rows = merchant.shops.order_by("name", "pk")
         links = ((reverse("admin:merchants_shop_change", args=[shop.pk]), shop, shop.state.label) for shop in rows)
-        return format_html_join("", '<a href="{}">{}</a> ({})<br>', links) or "None yet: they come by TikTok."
+        return format_html_join("", '<a href="{}">{}</a> ({})<br>', links) or str(_("None yet: they come by TikTok."))
 
-    @admin.display(description="Looked after by")
+    @admin.display(description=_("Looked after by"))
     def looked_after_by(self, merchant: Merchant) -> str:
         people = merchant.assignments.select_related("user").order_by("user__username")
-        return ", ".join(each.user.get_username() for each in people) or "Nobody yet: a lead assigns somebody."
+        return ", ".join(each.user.get_username() for each in people) or str(_("Nobody yet: a lead assigns somebody."))
 
     def has_delete_permission(self, request: HttpRequest, obj: Merchant | None = None) -> bool:
         return False  # it would take orders and returns along
@@ -78,10 +79,10 @@ class ShopAuthorizationAdmin(ReadOnlyAdmin):
 
 class ReboundAccountForm(forms.ModelForm):
     new_client_secret = forms.CharField(
-        label="Client secret",
+        label=_("Client secret"),
         required=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown. Leave empty to keep the one that is stored.",
+        help_text=_("Stored encrypted and never shown. Leave empty to keep the one that is stored."),
     )
 
     class Meta:
@@ -100,7 +101,7 @@ class ReboundAccountForm(forms.ModelForm):
     def clean_new_client_secret(self) -> str:
         secret: str = self.cleaned_data["new_client_secret"]
         if not secret and not self.instance.pk:
-            raise forms.ValidationError("Enter the client secret that ReBound gave with this client id.")
+            raise forms.ValidationError(_("Enter the client secret that ReBound gave with this client id."))
         return secret
 
 
@@ -114,9 +115,9 @@ class ReboundAccountAdmin(TenantAdmin):
     autocomplete_fields = ("merchant",)
     readonly_fields = ("secret", "broken_at", "broken_reason", "last_error", "access_token_expires_at")
 
-    @admin.display(description="Secret that is stored")
+    @admin.display(description=_("Secret that is stored"))
     def secret(self, account: ReboundAccount) -> str:
-        return f"…{account.client_secret[-4:]}" if account.client_secret else "None"
+        return f"…{account.client_secret[-4:]}" if account.client_secret else str(_("None"))
 
     def save_model(self, request: HttpRequest, obj: ReboundAccount, form: Any, change: bool) -> None:
         secret = form.cleaned_data["new_client_secret"]
@@ -158,7 +159,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_filter = (("merchant", OwnAutocompleteFilter),)
     list_select_related = ("merchant",)
     search_fields = ("actor_name__exact", "subject_id__exact", "correlation_id__exact", "subject_name__exact")
-    search_help_text = "The whole user name, correlation id, or id or name of what was acted on."
+    search_help_text = _("The whole user name, correlation id, or id or name of what was acted on.")
     fields = (
         "at",
         "actor_name",
@@ -173,6 +174,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("details",)
 
-    @admin.display(description="Details")
+    @admin.display(description=_("Details"))
     def details(self, entry: AuditEntry) -> Any:
         return json_panel(entry.detail)

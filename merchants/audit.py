@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
+from django.utils import translation
 
 if TYPE_CHECKING:
     from merchants.models import Merchant
@@ -114,6 +115,12 @@ def record_acts(
     return len(entries)
 
 
+def kept(text: object) -> str:
+    """As an entry keeps it: in English, whatever whoever acts reads."""
+    with translation.override("en"):
+        return str(text)
+
+
 def _entry(
     act: str,
     actor: User | AnonymousUser | str,
@@ -132,7 +139,7 @@ def _entry(
         merchant_id=merchant.pk if merchant else _merchant_of(subject),
         subject_type=subject._meta.label_lower if subject else "",
         subject_id=str(subject.pk) if subject else "",
-        subject_name=str(subject)[:200] if subject else "",
+        subject_name=kept(subject)[:200] if subject else "",
         reason=reason[:500],
         detail=detail,
         correlation_id=correlation_id or getattr(subject, "correlation_id", ""),

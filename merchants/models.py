@@ -79,7 +79,7 @@ def broken_is_paired(name: str) -> models.CheckConstraint:
 
 def refused_since_field() -> models.Field:
     return models.DateTimeField(
-        null=True, blank=True, help_text="When a token that was just given was first refused; not believed at once."
+        null=True, blank=True, help_text=_("When a token that was just given was first refused; not believed at once.")
     )
 
 
@@ -134,21 +134,28 @@ class ReboundAccount(models.Model):
     environment = models.CharField(max_length=4, choices=ReboundEnvironment.choices, default=ReboundEnvironment.PROD)
     client_id = models.CharField(max_length=255)
     client_secret = EncryptedTextField()
-    flow_key = models.CharField(max_length=255, blank=True, help_text="Only with sub-flows; blank for the main flow.")
+    flow_key = models.CharField(
+        max_length=255, blank=True, help_text=_("Only with sub-flows; blank for the main flow.")
+    )
     legal_entity = models.CharField(max_length=255, blank=True)
-    tested_at = models.DateTimeField(null=True, blank=True, help_text="When its credentials were last tried out.")
-    reads_orders = models.BooleanField(default=True, help_text="Look for orders at ReBound that are not here.")
+    tested_at = models.DateTimeField(null=True, blank=True, help_text=_("When its credentials were last tried out."))
+    reads_orders = models.BooleanField(default=True, help_text=_("Look for orders at ReBound that are not here."))
     relays_orders = models.BooleanField(
         default=False,
-        help_text="Send orders that the merchant pushes to us on to this account. Only one account of a merchant may.",
+        help_text=_(
+            "Send orders that the merchant pushes to us on to this account. Only one account of a merchant may."
+        ),
     )
     relay_paused_until = models.DateTimeField(
-        null=True, blank=True, help_text="ReBound is busy, or refuses orders: no order is sent to it before."
+        null=True, blank=True, help_text=_("ReBound is busy, or refuses orders: no order is sent to it before.")
     )
     follows_orders = models.BooleanField(
-        default=False, help_text="Read every order that changes at ReBound: for an OMS that pushes to ReBound itself."
+        default=False,
+        help_text=_("Read every order that changes at ReBound: for an OMS that pushes to ReBound itself."),
     )
-    relay_filled_to = models.BigIntegerField(default=0, help_text="Orders that were here before are queued up to this.")
+    relay_filled_to = models.BigIntegerField(
+        default=0, help_text=_("Orders that were here before are queued up to this.")
+    )
     relay_filled_at = models.DateTimeField(null=True, blank=True)
     # Without the merchant on purpose: an event that arrives names this key alone.
     events_key = models.CharField(
@@ -156,7 +163,7 @@ class ReboundAccount(models.Model):
         unique=True,
         null=True,
         blank=True,
-        help_text="The end of the address that ReBound sends events to; empty: it sends none.",
+        help_text=_("The end of the address that ReBound sends events to; empty: it sends none."),
     )
     events_secret = EncryptedTextField()
     former_events_secret = EncryptedTextField()  # good as well, while ReBound is told the new one
@@ -225,7 +232,7 @@ class Shop(models.Model):
     rebound_account = models.ForeignKey(
         ReboundAccount, on_delete=models.PROTECT, related_name="shops", null=True, blank=True
     )
-    shop_id = models.CharField(max_length=64, help_text="TikTok's id of the shop, as webhooks carry it.")
+    shop_id = models.CharField(max_length=64, help_text=_("TikTok's id of the shop, as webhooks carry it."))
     cipher = models.CharField(max_length=255)
     name = models.CharField(max_length=255)
     region = models.CharField(max_length=8)
@@ -237,22 +244,26 @@ class Shop(models.Model):
     id_trim_leading_zeros = models.BooleanField(default=False)
     writes_references = models.BooleanField(
         default=False,
-        help_text="Write the ids of pushed orders to TikTok, where the OMS names TikTok's order and lines in them.",
+        help_text=_("Write the ids of pushed orders to TikTok, where the OMS names TikTok's order and lines in them."),
     )
     references_paused_until = models.DateTimeField(
-        null=True, blank=True, help_text="TikTok is busy, or refuses references: none is written before."
+        null=True, blank=True, help_text=_("TikTok is busy, or refuses references: none is written before.")
     )
     partly_matched_goes_direct = models.BooleanField(
-        default=False, help_text="Create a return direct unless every line of it matched."
+        default=False, help_text=_("Create a return direct unless every line of it matched.")
     )
-    match_wait = models.DurationField(default=timedelta(minutes=10), help_text="How long a return waits for its order.")
+    match_wait = models.DurationField(
+        default=timedelta(minutes=10), help_text=_("How long a return waits for its order.")
+    )
     seller_center_link = models.CharField(
         max_length=500,
         blank=True,
         default="",
         db_default="",
         validators=[seller_center_template],
-        help_text="Where TikTok's Seller Center shows a return or an order: https://…{return_id} or https://…{order_id}",
+        help_text=_(
+            "Where TikTok's Seller Center shows a return or an order: https://…{return_id} or https://…{order_id}"
+        ),
     )
     order_system_link = models.CharField(
         max_length=500,
@@ -260,21 +271,23 @@ class Shop(models.Model):
         default="",
         db_default="",
         validators=[order_system_template],
-        help_text="Where the OMS shows an order: https://…{external_order_id}",
+        help_text=_("Where the OMS shows an order: https://…{external_order_id}"),
     )
     created_at = models.DateTimeField()
 
     # How far the merchant is with setting it up
     webhooks_checked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When TikTok last said which events it sends us."
+        null=True, blank=True, help_text=_("When TikTok last said which events it sends us.")
     )
-    webhooks_problem = models.CharField(max_length=500, blank=True, help_text="Why some do not come.")
-    matching_chosen_at = models.DateTimeField(null=True, blank=True, help_text="When matching was put on or off.")
+    webhooks_problem = models.CharField(max_length=500, blank=True, help_text=_("Why some do not come."))
+    matching_chosen_at = models.DateTimeField(null=True, blank=True, help_text=_("When matching was put on or off."))
     checklist_confirmed_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the settings in TikTok's Seller Center were confirmed."
+        null=True, blank=True, help_text=_("When the settings in TikTok's Seller Center were confirmed.")
     )
-    checklist = models.JSONField(default=list, blank=True, help_text="Which of these settings were confirmed so far.")
-    live_at = models.DateTimeField(null=True, blank=True, help_text="Since when we create its returns.")
+    checklist = models.JSONField(
+        default=list, blank=True, help_text=_("Which of these settings were confirmed so far.")
+    )
+    live_at = models.DateTimeField(null=True, blank=True, help_text=_("Since when we create its returns."))
     paused_at = models.DateTimeField(null=True, blank=True)
     disconnected_at = models.DateTimeField(null=True, blank=True)
 
@@ -316,9 +329,9 @@ class GoLiveConsent(models.Model):
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="consents")
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="consents")
-    open_id = models.CharField(max_length=255, help_text="The seller at TikTok who was signed in.")
+    open_id = models.CharField(max_length=255, help_text=_("The seller at TikTok who was signed in."))
     seller_name = models.CharField(max_length=255, blank=True)
-    text_version = models.CharField(max_length=20, help_text="Which wording was agreed to.")
+    text_version = models.CharField(max_length=20, help_text=_("Which wording was agreed to."))
     given_at = models.DateTimeField()
 
     objects = TenantQuerySet.as_manager()
@@ -338,19 +351,19 @@ class Lane(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="lanes")
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="lanes")
     country = models.CharField(
-        max_length=2, blank=True, help_text="ISO 3166 alpha-2 in capitals; blank for all others."
+        max_length=2, blank=True, help_text=_("ISO 3166 alpha-2 in capitals; blank for all others.")
     )
     contract = models.CharField(
         max_length=10,
         choices=LaneContract.choices,
         default=LaneContract.MANAGED,
-        help_text="Whose contract with the carrier.",
+        help_text=_("Whose contract with the carrier."),
     )
-    carrier_service = models.CharField(max_length=100, help_text="ReBound's name of the service for labels.")
+    carrier_service = models.CharField(max_length=100, help_text=_("ReBound's name of the service for labels."))
     qr_carrier_service = models.CharField(
-        max_length=100, blank=True, help_text="The service for QR codes; blank where labels and QR codes share one."
+        max_length=100, blank=True, help_text=_("The service for QR codes; blank where labels and QR codes share one.")
     )
-    shipping_provider_id = models.CharField(max_length=64, help_text="TikTok's id of the shipping provider.")
+    shipping_provider_id = models.CharField(max_length=64, help_text=_("TikTok's id of the shipping provider."))
     shipping_provider_name = models.CharField(max_length=100, blank=True)
 
     objects = TenantQuerySet.as_manager()

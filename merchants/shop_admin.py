@@ -159,15 +159,15 @@ class ShopAdmin(TenantAdmin):
         before = [*versions[1:], None]
         return format_html_join("", "<p>{}</p>", ((_told(*pair),) for pair in zip(versions, before, strict=True)))
 
-    @admin.display(description="Connection")
+    @admin.display(description=_("Connection"))
     def connection(self, shop: Shop) -> str:
         if shop.authorization.broken_at:
-            return f"TikTok broken: {shop.authorization.get_broken_reason_display()}"
+            return f"{_('TikTok broken')}: {shop.authorization.get_broken_reason_display()}"
         if shop.rebound_account is None:
-            return "No ReBound account"
+            return str(_("No ReBound account"))
         if shop.rebound_account.broken_at:
-            return f"ReBound broken: {shop.rebound_account.get_broken_reason_display()}"
-        return "Works"
+            return f"{_('ReBound broken')}: {shop.rebound_account.get_broken_reason_display()}"
+        return str(_("Works"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a shop comes from an authorization at TikTok

@@ -18,7 +18,7 @@ from django.core.paginator import Page
 from django.db.models import ForeignKey, Model, QuerySet
 from django.db.models.sql.where import WhereNode
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -94,7 +94,8 @@ class TenantAdmin(OwnRows, ModelAdmin):
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         # Django's own words for what a form changed: the names of the fields, never their values.
         parts = message if isinstance(message, list) else [message]
-        changes = [LogEntry(change_message=_as_stored(part)).get_change_message() for part in parts]
+        with translation.override("en"):
+            changes = [LogEntry(change_message=_as_stored(part)).get_change_message() for part in parts]
         detail = {"changes": changes}
         return record_act(act="Changed", actor=request.user, subject=obj, detail=detail, now=timezone.now())
 

@@ -89,7 +89,7 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
 
-    @admin.display(description="Roles")
+    @admin.display(description=_("Roles"))
     def roles(self, user: User) -> str:
         return ", ".join(group.name for group in user.groups.all()) or "-"
 

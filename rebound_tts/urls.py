@@ -13,12 +13,14 @@ from merchants.wizard.review import REVIEW
 from merchants.wizard.seller_center import SELLER_CENTER
 from merchants.wizard.urls import merchant_pages
 from rebound_tts import accounts
+from rebound_tts.field_names import translate_names
 from rebound_tts.ops import views as ops
 from returns.arrivals import orders_pushed
 from returns.shop_figures import shop_figures
 from returns.trial_pages import TEST_RETURN
 from returns.webhooks import ReboundWebhook, TikTokWebhook
 
+translate_names()
 admin.autodiscover()
 
 # In the order in which a merchant walks through them; see merchants/wizard/steps.py.

@@ -10,11 +10,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
 
 from matching.candidates import Candidate, NoSafeCandidateError, safe_candidate
 from matching.models import SalesOrder
 from matching.services import current_match
-from merchants.audit import record_act
+from merchants.audit import kept, record_act
 from returns import by_hand
 from returns.by_hand import ActRefusedError
 from returns.models import Act, ManualAct, TikTokReturn
@@ -27,13 +28,13 @@ __all__ = ["ActRefusedError", "Name", "candidate_of", "link_to_order", "perform"
 class Name(models.TextChoices):
     """The acts that need no more than a reason. Each has a permission of its name. LINK is for many at once."""
 
-    RUN_AGAIN = "run_again", "Run again"
-    MATCH_AGAIN = "match_again", "Match again"
-    SEND_DIRECT = "send_direct", "Send direct now"
-    CANCEL_WAIT = "cancel_wait", "Cancel the wait"
-    UNLINK = "unlink", "Unlink"
-    RESOLVE = "resolve", "Resolve by hand"
-    LINK = "link", "Link to the one safe candidate"
+    RUN_AGAIN = "run_again", _("Run again")
+    MATCH_AGAIN = "match_again", _("Match again")
+    SEND_DIRECT = "send_direct", _("Send direct now")
+    CANCEL_WAIT = "cancel_wait", _("Cancel the wait")
+    UNLINK = "unlink", _("Unlink")
+    RESOLVE = "resolve", _("Resolve by hand")
+    LINK = "link", _("Link to the one safe candidate")
 
 
 ON_ONE = tuple(name for name in Name if name is not Name.LINK)  # of one return a person chooses the order
@@ -76,7 +77,7 @@ def perform(
         else:
             done = BY_HAND[name](tiktok_return=tiktok_return, by=actor.get_username(), reason=reason, now=now)
             told["manual_act"] = done.pk
-        record_act(act=name.label, actor=actor, subject=tiktok_return, reason=reason, detail=told, now=now)
+        record_act(act=kept(name.label), actor=actor, subject=tiktok_return, reason=reason, detail=told, now=now)
     return ""
 
 
@@ -106,7 +107,8 @@ def _link_to_candidate(
     match = current_match(shop=row.shop, return_id=row.return_id)
     left_out = match.items.filter(item__isnull=True).count() if match else 0
     if left_out and row.shop.partly_matched_goes_direct:
-        raise ActRefusedError(f"Not every line names an item of order {order}, and the shop wants such returns direct.")
+        said = _("Not every line names an item of order {order}, and the shop wants such returns direct.")
+        raise ActRefusedError(said.format(order=order))
     return f"Order {order}: {because}." + (f" Lines without an item: {left_out}." if left_out else "")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from merchants.encryption import EncryptedTextField
 from merchants.models import Merchant, TenantQuerySet
@@ -16,8 +17,8 @@ MATCH_RATE_FELL = "MATCH_RATE_FELL"
 
 
 class AlertKind(models.TextChoices):
-    EMAIL = "EMAIL", "E-mail"
-    WEBHOOK = "WEBHOOK", "Webhook"
+    EMAIL = "EMAIL", _("E-mail")
+    WEBHOOK = "WEBHOOK", _("Webhook")
 
 
 class AlertChannel(models.Model):
@@ -25,13 +26,13 @@ class AlertChannel(models.Model):
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="alert_channels")
     kind = models.CharField(max_length=10, choices=AlertKind.choices)
-    address = models.CharField(max_length=500, help_text="An e-mail address, or one that starts with https://.")
+    address = models.CharField(max_length=500, help_text=_("An e-mail address, or one that starts with https://."))
     secret = EncryptedTextField()
-    reasons = models.JSONField(default=list, blank=True, help_text="What it is told of; nothing chosen: everything.")
-    minutes = models.PositiveIntegerField("digest", default=60, help_text="Minutes between two messages, 5 to 1440.")
+    reasons = models.JSONField(default=list, blank=True, help_text=_("What it is told of; nothing chosen: everything."))
+    minutes = models.PositiveIntegerField("digest", default=60, help_text=_("Minutes between two messages, 5 to 1440."))
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField()
-    told_until = models.DateTimeField(help_text="What happened before was told.")
+    told_until = models.DateTimeField(help_text=_("What happened before was told."))
     next_digest_at = models.DateTimeField()
     drift_told_at = models.DateTimeField(null=True, blank=True)
 
@@ -58,7 +59,7 @@ class AlertDelivery(models.Model):
     channel = models.ForeignKey(AlertChannel, on_delete=models.CASCADE, related_name="deliveries")
     message: Any = models.JSONField()
     created_at = models.DateTimeField()
-    attempts = models.PositiveIntegerField(default=0, help_text="Counted before each try.")
+    attempts = models.PositiveIntegerField(default=0, help_text=_("Counted before each try."))
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     given_up_at = models.DateTimeField(null=True, blank=True)

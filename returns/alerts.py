@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Count, F
+from django.utils.translation import gettext_lazy as _
 
 from matching.match_rates import match_rates
 from merchants.models import ReboundAccount, ShopAuthorization
@@ -34,8 +35,8 @@ AT_A_TIME = 20
 _members = list(Reason)
 ATTENTION = _members[_members.index(Reason.REMOTE_UNAVAILABLE) : _members.index(Reason.CRASHED) + 1]
 TOLD_OF: list[tuple[str, Any]] = [
-    (CONNECTION_BROKEN, "A connection broke"),
-    (MATCH_RATE_FELL, "The match rate fell"),
+    (CONNECTION_BROKEN, _("A connection broke")),
+    (MATCH_RATE_FELL, _("The match rate fell")),
     *((reason.value, reason.label) for reason in ATTENTION),
 ]
 

@@ -18,7 +18,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from merchants.audit import record_act
+from merchants.audit import kept, record_act
 from returns.acts import ActRefusedError, Name, candidate_of, perform
 from returns.bulk_models import BulkItem, BulkOutcome, BulkRun
 from returns.models import TikTokReturn
@@ -74,7 +74,7 @@ def start_run(
         BulkItem.objects.bulk_create(items, batch_size=A_BATCH)
         detail = {"run": run.pk, "returns": len(found), "filters": filters[:MOST_FILTERS]}
         what = "Bulk dry run" if is_rehearsal else "Bulk"
-        record_act(act=f"{what}: {name.label}", actor=by, subject=run, reason=reason, detail=detail, now=now)
+        record_act(act=f"{what}: {kept(name.label)}", actor=by, subject=run, reason=reason, detail=detail, now=now)
     return run
 
 

@@ -5,18 +5,19 @@ Imported by `models.py`, so that Django finds them; they name their neighbors by
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Merchant
 
 
 class BulkOutcome(models.TextChoices):
-    DONE = "DONE", "Done"
-    SKIPPED = "SKIPPED", "Left alone"
-    FAILED = "FAILED", "Our own error"
+    DONE = "DONE", _("Done")
+    SKIPPED = "SKIPPED", _("Left alone")
+    FAILED = "FAILED", _("Our own error")
     # Of a dry run
-    DIFFERS = "DIFFERS", "Would differ"
-    SAME = "SAME", "Would stay as it is"
-    UNTOLD = "UNTOLD", "Could not be told"
+    DIFFERS = "DIFFERS", _("Would differ")
+    SAME = "SAME", _("Would stay as it is")
+    UNTOLD = "UNTOLD", _("Could not be told")
 
 
 class BulkRun(models.Model):

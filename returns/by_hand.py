@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from matching.by_hand import LinkRefusedError, link_match, take_back, unlink_match
 from matching.models import Match, SalesOrder
@@ -65,7 +66,8 @@ def link(
         _check_parcel(row, sales_order=sales_order)
         rebound_return = row.rebound_return
         if rebound_return is not None and rebound_return.kind == Kind.LINKED:
-            raise ActRefusedError(f"It is linked to {rebound_return.sales_order} already. Unlink it first.")
+            said = _("It is linked to {order} already. Unlink it first.")
+            raise ActRefusedError(said.format(order=rebound_return.sales_order))
         match = link_match(
             shop=row.shop,
             subject=subject_of(row, lines=list(row.items.all())),
@@ -96,7 +98,7 @@ def unlink(*, tiktok_return: TikTokReturn, by: str, reason: str, now: datetime) 
         _check_open(row)
         previous = current_match(shop=row.shop, return_id=row.return_id)
         if previous is None or previous.sales_order_id is None:
-            raise ActRefusedError("It is linked to no order.")
+            raise ActRefusedError(_("It is linked to no order."))
         order = previous.sales_order
         subject = subject_of(row, lines=list(row.items.all()))
         match = unlink_match(shop=row.shop, subject=subject, by=by, note=reason, now=now)
@@ -112,7 +114,7 @@ def send_direct(*, tiktok_return: TikTokReturn, by: str, reason: str, now: datet
     def act(row: TikTokReturn) -> tuple[None, dict[str, Any]]:
         _check_not_created(row)
         if row.direct_asked_at:
-            raise ActRefusedError("It was sent direct already.")
+            raise ActRefusedError(_("It was sent direct already."))
         TikTokReturn.objects.filter(pk=row.pk).update(direct_asked_at=now, direct_asked_by=by[:150])
         return None, {}
 
@@ -128,7 +130,7 @@ def cancel_wait(*, tiktok_return: TikTokReturn, by: str, reason: str, now: datet
     def act(row: TikTokReturn) -> tuple[None, dict[str, Any]]:
         _check_not_created(row)
         if row.match_wait_until is None or row.match_wait_until <= now:
-            raise ActRefusedError("It does not wait for an order.")
+            raise ActRefusedError(_("It does not wait for an order."))
         TikTokReturn.objects.filter(pk=row.pk).update(match_wait_until=now)
         return None, {"match_wait_until": _iso(row.match_wait_until)}
 
@@ -143,9 +145,10 @@ def resolve(*, tiktok_return: TikTokReturn, by: str, reason: str, now: datetime)
 
     def act(row: TikTokReturn) -> tuple[None, dict[str, Any]]:
         if row.resolved_at:
-            raise ActRefusedError("It is resolved already.")
+            raise ActRefusedError(_("It is resolved already."))
         if row.status in {Status.CANCELLED, Status.NOT_OURS}:
-            raise ActRefusedError(f"There is nothing to resolve: {row.get_status_display().lower()}.")
+            said = _("There is nothing to resolve: {status}.")
+            raise ActRefusedError(said.format(status=row.get_status_display().lower()))
         TikTokReturn.objects.filter(pk=row.pk).update(resolved_at=now)
         return None, {"status": row.status, "reason": row.reason}
 
@@ -163,12 +166,13 @@ def match_again(*, tiktok_return: TikTokReturn, by: str, reason: str, now: datet
         _check_open(row)
         current = current_match(shop=row.shop, return_id=row.return_id)
         if current is not None and current.is_by_hand:
-            raise ActRefusedError(f"{current.decided_by} decided it by hand. Take that back first.")
+            raise ActRefusedError(_("{who} decided it by hand. Take that back first.").format(who=current.decided_by))
         rebound_return = row.rebound_return
         if rebound_return is None:
             release_match(shop=row.shop, return_id=row.return_id, now=now)
         elif rebound_return.kind == Kind.LINKED:
-            raise ActRefusedError(f"It is linked to {rebound_return.sales_order}. Unlink it first.")
+            said = _("It is linked to {order}. Unlink it first.")
+            raise ActRefusedError(said.format(order=rebound_return.sales_order))
         else:
             look_now([rebound_return.pk], now=now)
         return None, {}
@@ -181,7 +185,7 @@ def undo(*, act: ManualAct, by: str, reason: str, now: datetime) -> ManualAct:
 
     def take(row: TikTokReturn) -> tuple[None, dict[str, Any]]:
         if act.act == Act.UNDO or ManualAct.objects.filter(undoes=act).exists():
-            raise ActRefusedError("It was taken back already.")
+            raise ActRefusedError(_("It was taken back already."))
         UNDOING[Act(act.act)](act, row, now)
         return None, {}
 
@@ -190,7 +194,7 @@ def undo(*, act: ManualAct, by: str, reason: str, now: datetime) -> ManualAct:
 
 def _undo_decision(act: ManualAct, row: TikTokReturn, now: datetime) -> None:
     if act.match is None or not take_back(act.match, now=now):
-        raise ActRefusedError("A later decision has taken its place. Take that one back.")
+        raise ActRefusedError(_("A later decision has taken its place. Take that one back."))
     if act.act == Act.LINK:
         _let_go(row, now=now)
         if act.detail.get("direct_asked_at") and row.rebound_return is None:
@@ -216,7 +220,7 @@ def _undo_resolve(act: ManualAct, row: TikTokReturn, now: datetime) -> None:
 
 
 def _undo_match_again(act: ManualAct, row: TikTokReturn, now: datetime) -> None:
-    raise ActRefusedError("The rules have decided anew: there is nothing to take back.")
+    raise ActRefusedError(_("The rules have decided anew: there is nothing to take back."))
 
 
 UNDOING: dict[Act, Callable[[ManualAct, TikTokReturn, datetime], None]] = {
@@ -241,7 +245,7 @@ def _record(
 ) -> ManualAct:
     """Carry the act out with the return's row held, write it down, and make the return due: all of it or nothing."""
     if not by.strip() or not reason.strip():
-        raise ActRefusedError("Say why, in a few words: the next person will want to know.")
+        raise ActRefusedError(_("Say why, in a few words: the next person will want to know."))
     with transaction.atomic():
         row = _held(tiktok_return)
         try:
@@ -273,18 +277,18 @@ def _held(tiktok_return: TikTokReturn) -> TikTokReturn:
 
 def _check_open(row: TikTokReturn) -> None:
     if row.status == Status.CANCELLED:
-        raise ActRefusedError("The buyer cancelled the return.")
+        raise ActRefusedError(_("The buyer cancelled the return."))
     if row.status == Status.NOT_OURS:
-        raise ActRefusedError(f"It needs nothing from us: {row.get_reason_display()}.")
+        raise ActRefusedError(_("It needs nothing from us: {reason}.").format(reason=row.get_reason_display()))
     if row.fetched_at is None:
-        raise ActRefusedError("TikTok has not told its lines yet. Try again in a minute.")
+        raise ActRefusedError(_("TikTok has not told its lines yet. Try again in a minute."))
 
 
 def _check_not_created(row: TikTokReturn) -> None:
     if row.status in {Status.CANCELLED, Status.NOT_OURS}:
-        raise ActRefusedError("It needs no label from us.")
+        raise ActRefusedError(_("It needs no label from us."))
     if row.rebound_return_id is not None:
-        raise ActRefusedError("It was created at ReBound already. Link it or unlink it instead.")
+        raise ActRefusedError(_("It was created at ReBound already. Link it or unlink it instead."))
 
 
 def _check_parcel(row: TikTokReturn, *, sales_order: SalesOrder) -> None:
@@ -294,8 +298,10 @@ def _check_parcel(row: TikTokReturn, *, sales_order: SalesOrder) -> None:
         current = current_match(shop=row.shop, return_id=other.return_id)
         if current is not None and current.sales_order_id not in (None, sales_order.pk):
             raise ActRefusedError(
-                f"Return {other.return_id} travels in the same parcel and is linked to {current.sales_order}: "
-                "a parcel belongs to one order. Unlink that one first."
+                _(
+                    "Return {return_id} travels in the same parcel and is linked to {order}: "
+                    "a parcel belongs to one order. Unlink that one first."
+                ).format(return_id=other.return_id, order=current.sales_order)
             )
 
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from django.db import connection, models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Merchant, TenantQuerySet
 
@@ -15,13 +16,13 @@ class EventSource(models.TextChoices):
 
 
 class EventOutcome(models.TextChoices):
-    APPLIED = "APPLIED", "Applied"
-    NOTHING_TO_DO = "NOTHING_TO_DO", "Nothing to do"
-    UNKNOWN_TYPE = "UNKNOWN_TYPE", "Type unknown"
-    UNKNOWN_SHOP = "UNKNOWN_SHOP", "Shop unknown"
-    UNKNOWN_RETURN = "UNKNOWN_RETURN", "Return unknown"
-    NOT_UNDERSTOOD = "NOT_UNDERSTOOD", "Payload not understood"
-    CRASHED = "CRASHED", "Handling failed"
+    APPLIED = "APPLIED", _("Applied")
+    NOTHING_TO_DO = "NOTHING_TO_DO", _("Nothing to do")
+    UNKNOWN_TYPE = "UNKNOWN_TYPE", _("Type unknown")
+    UNKNOWN_SHOP = "UNKNOWN_SHOP", _("Shop unknown")
+    UNKNOWN_RETURN = "UNKNOWN_RETURN", _("Return unknown")
+    NOT_UNDERSTOOD = "NOT_UNDERSTOOD", _("Payload not understood")
+    CRASHED = "CRASHED", _("Handling failed")
 
 
 class WebhookEventQuerySet(TenantQuerySet):

@@ -5,18 +5,19 @@ Imported by `models.py`, so that Django finds them; they name their neighbors by
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Merchant, TenantQuerySet
 
 
 class Act(models.TextChoices):
-    LINK = "LINK", "Linked by hand"
-    UNLINK = "UNLINK", "Unlinked by hand"
-    SEND_DIRECT = "SEND_DIRECT", "Sent direct"
-    CANCEL_WAIT = "CANCEL_WAIT", "Wait ended"
-    RESOLVE = "RESOLVE", "Resolved by hand"
-    MATCH_AGAIN = "MATCH_AGAIN", "Matched again"
-    UNDO = "UNDO", "Undone"
+    LINK = "LINK", _("Linked by hand")
+    UNLINK = "UNLINK", _("Unlinked by hand")
+    SEND_DIRECT = "SEND_DIRECT", _("Sent direct")
+    CANCEL_WAIT = "CANCEL_WAIT", _("Wait ended")
+    RESOLVE = "RESOLVE", _("Resolved by hand")
+    MATCH_AGAIN = "MATCH_AGAIN", _("Matched again")
+    UNDO = "UNDO", _("Undone")
 
 
 class ManualAct(models.Model):
@@ -59,11 +60,11 @@ class ManualAct(models.Model):
 
 
 class Milestone(models.TextChoices):
-    ENTERED_NETWORK = "ENTERED_NETWORK", "Entered our network"
-    ARRIVED_AT_HUB = "ARRIVED_AT_HUB", "Arrived at our hub"
-    DELIVERED = "DELIVERED", "Delivered"
-    ITEMS_PROCESSED = "ITEMS_PROCESSED", "Items processed"
-    CANCELLED = "CANCELLED", "Cancelled at ReBound"
+    ENTERED_NETWORK = "ENTERED_NETWORK", _("Entered our network")
+    ARRIVED_AT_HUB = "ARRIVED_AT_HUB", _("Arrived at our hub")
+    DELIVERED = "DELIVERED", _("Delivered")
+    ITEMS_PROCESSED = "ITEMS_PROCESSED", _("Items processed")
+    CANCELLED = "CANCELLED", _("Cancelled at ReBound")
 
 
 class ReturnMilestone(models.Model):

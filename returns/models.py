@@ -11,6 +11,8 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from matching.models import Match
 from merchants.encryption import EncryptedJSONField
@@ -58,54 +60,54 @@ def new_correlation_id() -> str:
 
 
 class Status(models.TextChoices):
-    OPEN = "OPEN", "Open"
-    WAITING = "WAITING", "Waiting"
-    DONE = "DONE", "Done"
-    NEEDS_ATTENTION = "NEEDS_ATTENTION", "Needs attention"
-    CANCELLED = "CANCELLED", "Cancelled"
-    NOT_OURS = "NOT_OURS", "Not ours"
+    OPEN = "OPEN", pgettext_lazy("status", "Open")
+    WAITING = "WAITING", _("Waiting")
+    DONE = "DONE", _("Done")
+    NEEDS_ATTENTION = "NEEDS_ATTENTION", _("Needs attention")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    NOT_OURS = "NOT_OURS", _("Not ours")
 
 
 class Reason(models.TextChoices):
     """Why a return waits, needs a person, or is not ours. The first part of each set says which."""
 
     # Waiting
-    NOT_APPROVED = "NOT_APPROVED", "The seller has not approved it yet"
-    ORDER_AWAITED = "ORDER_AWAITED", "Waiting for its sales order"
-    REMOTE_BUSY = "REMOTE_BUSY", "A remote system did not answer; tried again soon"
-    SIBLING_AWAITED = "SIBLING_AWAITED", "Another return of the same parcel or order is being worked on"
-    SHOP_NOT_LIVE = "SHOP_NOT_LIVE", "The shop is not live yet"
-    SHOP_PAUSED = "SHOP_PAUSED", "The merchant paused the shop"
-    SHOP_DISCONNECTED = "SHOP_DISCONNECTED", "The merchant disconnected the shop"
+    NOT_APPROVED = "NOT_APPROVED", _("The seller has not approved it yet")
+    ORDER_AWAITED = "ORDER_AWAITED", _("Waiting for its sales order")
+    REMOTE_BUSY = "REMOTE_BUSY", _("A remote system did not answer; tried again soon")
+    SIBLING_AWAITED = "SIBLING_AWAITED", _("Another return of the same parcel or order is being worked on")
+    SHOP_NOT_LIVE = "SHOP_NOT_LIVE", _("The shop is not live yet")
+    SHOP_PAUSED = "SHOP_PAUSED", _("The merchant paused the shop")
+    SHOP_DISCONNECTED = "SHOP_DISCONNECTED", _("The merchant disconnected the shop")
     # Needs attention
-    REMOTE_UNAVAILABLE = "REMOTE_UNAVAILABLE", "A remote system keeps failing; tried again each hour"
-    TIKTOK_CONNECTION = "TIKTOK_CONNECTION", "The connection to TikTok is broken: authorize again"
-    REBOUND_CONNECTION = "REBOUND_CONNECTION", "The connection to ReBound is broken: check the credentials"
-    NO_REBOUND_ACCOUNT = "NO_REBOUND_ACCOUNT", "The shop has no ReBound account"
-    NO_LANE = "NO_LANE", "No lane covers the country: add one, or a default"
-    RETURN_NOT_FOUND = "RETURN_NOT_FOUND", "TikTok does not know the return"
-    UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER", "An answer could not be understood; tried again each hour"
-    UNKNOWN_RETURN_STATUS = "UNKNOWN_RETURN_STATUS", "TikTok gave a return status that is not known"
-    UNKNOWN_RETURN_METHOD = "UNKNOWN_RETURN_METHOD", "TikTok does not say who ships the return"
-    CREATE_REFUSED = "CREATE_REFUSED", "ReBound refused the return"
-    TIKTOK_REFUSED = "TIKTOK_REFUSED", "TikTok refused to show the return"
-    LABEL_UNUSABLE = "LABEL_UNUSABLE", "ReBound gave no usable label; asked again each hour"
-    UPLOAD_REFUSED = "UPLOAD_REFUSED", "TikTok refused the label"
-    CANCEL_REFUSED = "CANCEL_REFUSED", "ReBound refused to cancel the return"
-    OTHER_LABEL = "OTHER_LABEL", "TikTok holds another label than ours"
-    REOPENED = "REOPENED", "Reopened after its ReBound return was cancelled"
-    CANCELLED_AT_REBOUND = "CANCELLED_AT_REBOUND", "ReBound cancelled the return while the buyer still needs it"
-    CRASHED = "CRASHED", "Our own error: see the last attempt"
+    REMOTE_UNAVAILABLE = "REMOTE_UNAVAILABLE", _("A remote system keeps failing; tried again each hour")
+    TIKTOK_CONNECTION = "TIKTOK_CONNECTION", _("The connection to TikTok is broken: authorize again")
+    REBOUND_CONNECTION = "REBOUND_CONNECTION", _("The connection to ReBound is broken: check the credentials")
+    NO_REBOUND_ACCOUNT = "NO_REBOUND_ACCOUNT", _("The shop has no ReBound account")
+    NO_LANE = "NO_LANE", _("No lane covers the country: add one, or a default")
+    RETURN_NOT_FOUND = "RETURN_NOT_FOUND", _("TikTok does not know the return")
+    UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER", _("An answer could not be understood; tried again each hour")
+    UNKNOWN_RETURN_STATUS = "UNKNOWN_RETURN_STATUS", _("TikTok gave a return status that is not known")
+    UNKNOWN_RETURN_METHOD = "UNKNOWN_RETURN_METHOD", _("TikTok does not say who ships the return")
+    CREATE_REFUSED = "CREATE_REFUSED", _("ReBound refused the return")
+    TIKTOK_REFUSED = "TIKTOK_REFUSED", _("TikTok refused to show the return")
+    LABEL_UNUSABLE = "LABEL_UNUSABLE", _("ReBound gave no usable label; asked again each hour")
+    UPLOAD_REFUSED = "UPLOAD_REFUSED", _("TikTok refused the label")
+    CANCEL_REFUSED = "CANCEL_REFUSED", _("ReBound refused to cancel the return")
+    OTHER_LABEL = "OTHER_LABEL", _("TikTok holds another label than ours")
+    REOPENED = "REOPENED", _("Reopened after its ReBound return was cancelled")
+    CANCELLED_AT_REBOUND = "CANCELLED_AT_REBOUND", _("ReBound cancelled the return while the buyer still needs it")
+    CRASHED = "CRASHED", _("Our own error: see the last attempt")
     # Not ours
-    REFUND_ONLY = "REFUND_ONLY", "Refund only: nothing comes back"
-    BUYER_KEEPS_ITEM = "BUYER_KEEPS_ITEM", "The buyer keeps the item"
-    PLATFORM_LABEL = "PLATFORM_LABEL", "TikTok ships it"
-    BUYER_SHIPS = "BUYER_SHIPS", "The buyer ships it"
-    ALREADY_SHIPPED = "ALREADY_SHIPPED", "Shipped without a label of ours"
-    LABEL_BY_OTHERS = "LABEL_BY_OTHERS", "Has a label that is not ours"
-    REJECTED = "REJECTED", "Rejected by the seller"
-    CLOSED = "CLOSED", "Closed without a label of ours"
-    RESOLVED_BY_HAND = "RESOLVED_BY_HAND", "A person handled it outside"
+    REFUND_ONLY = "REFUND_ONLY", _("Refund only: nothing comes back")
+    BUYER_KEEPS_ITEM = "BUYER_KEEPS_ITEM", _("The buyer keeps the item")
+    PLATFORM_LABEL = "PLATFORM_LABEL", _("TikTok ships it")
+    BUYER_SHIPS = "BUYER_SHIPS", _("The buyer ships it")
+    ALREADY_SHIPPED = "ALREADY_SHIPPED", _("Shipped without a label of ours")
+    LABEL_BY_OTHERS = "LABEL_BY_OTHERS", _("Has a label that is not ours")
+    REJECTED = "REJECTED", _("Rejected by the seller")
+    CLOSED = "CLOSED", _("Closed without a label of ours")
+    RESOLVED_BY_HAND = "RESOLVED_BY_HAND", _("A person handled it outside")
 
 
 class TikTokReturnQuerySet(TenantQuerySet):
@@ -305,23 +307,23 @@ class ReturnPoll(models.Model):
 
 
 class Step(models.TextChoices):
-    FETCH = "FETCH", "Fetch from TikTok"
-    MATCH = "MATCH", "Match"
-    CREATE = "CREATE", "Create at ReBound"
-    COLLECT = "COLLECT", "Collect the label"
-    DELIVER = "DELIVER", "Deliver the label"
-    LINK = "LINK", "Link late"
-    CANCEL = "CANCEL", "Cancel at ReBound"
+    FETCH = "FETCH", _("Fetch from TikTok")
+    MATCH = "MATCH", _("Match")
+    CREATE = "CREATE", _("Create at ReBound")
+    COLLECT = "COLLECT", _("Collect the label")
+    DELIVER = "DELIVER", _("Deliver the label")
+    LINK = "LINK", _("Link late")
+    CANCEL = "CANCEL", _("Cancel at ReBound")
 
 
 class AttemptOutcome(models.TextChoices):
-    DONE = "DONE", "Done"
-    TEMPORARY = "TEMPORARY", "Failed for now"
-    UNKNOWN = "UNKNOWN", "Outcome unknown"
-    PERMANENT = "PERMANENT", "Refused"
-    CONFIGURATION = "CONFIGURATION", "Connection broken"
-    BLOCKED = "BLOCKED", "Blocked"
-    CRASHED = "CRASHED", "Our own error"
+    DONE = "DONE", _("Done")
+    TEMPORARY = "TEMPORARY", _("Failed for now")
+    UNKNOWN = "UNKNOWN", _("Outcome unknown")
+    PERMANENT = "PERMANENT", _("Refused")
+    CONFIGURATION = "CONFIGURATION", _("Connection broken")
+    BLOCKED = "BLOCKED", _("Blocked")
+    CRASHED = "CRASHED", _("Our own error")
 
 
 class StepAttempt(models.Model):

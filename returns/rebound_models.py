@@ -2,19 +2,20 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from matching.models import SalesOrder
 from merchants.models import Merchant, ReboundAccount, Shop, TenantQuerySet
 
 
 class Kind(models.TextChoices):
-    LINKED = "LINKED", "Linked"
-    DIRECT = "DIRECT", "Direct"
+    LINKED = "LINKED", _("Linked")
+    DIRECT = "DIRECT", _("Direct")
 
 
 class LabelFormat(models.TextChoices):
-    PDF = "PDF", "Label (PDF)"
-    QR = "QR", "QR code"
+    PDF = "PDF", _("Label (PDF)")
+    QR = "QR", _("QR code")
 
 
 class ReboundReturn(models.Model):

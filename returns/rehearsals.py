@@ -66,4 +66,4 @@ def _detail(found: DryRun) -> str:
 
 
 def _next(found: DryRun) -> list[str]:
-    return [f"Steps: {', '.join(step.label for step in found.steps)}"] if found.steps else []
+    return [f"Steps: {', '.join(str(step.label) for step in found.steps)}"] if found.steps else []

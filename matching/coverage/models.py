@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import Count, Q
+from django.utils.translation import gettext_lazy as _
 
 from matching.coverage.judgment import KnownOrder, Line, Sampled, references_from_json
 from matching.decision import Outcome, Reason
@@ -19,22 +20,22 @@ SMALLEST_SAMPLE, LARGEST_SAMPLE = 20, 500
 
 
 class CheckState(models.TextChoices):
-    ACTIVE = "ACTIVE", "Running"
-    DONE = "DONE", "Done"
-    CANCELLED = "CANCELLED", "Canceled"
-    FAILED = "FAILED", "Not completed"
+    ACTIVE = "ACTIVE", _("Running")
+    DONE = "DONE", _("Done")
+    CANCELLED = "CANCELLED", _("Canceled")
+    FAILED = "FAILED", _("Not completed")
 
 
 class Failure(models.TextChoices):
     """Why a check could not be completed, and so who can help."""
 
-    TIKTOK_CONNECTION = "TIKTOK_CONNECTION", "TikTok refused the connection"
-    TIKTOK_SCOPE = "TIKTOK_SCOPE", "The app may not read orders at TikTok"
-    TIKTOK_UNAVAILABLE = "TIKTOK_UNAVAILABLE", "TikTok did not answer"
-    REBOUND_CONNECTION = "REBOUND_CONNECTION", "ReBound refused the credentials"
-    REBOUND_UNAVAILABLE = "REBOUND_UNAVAILABLE", "ReBound did not answer"
-    REFUSED = "REFUSED", "A call was refused"
-    CRASHED = "CRASHED", "Something went wrong on our side"
+    TIKTOK_CONNECTION = "TIKTOK_CONNECTION", _("TikTok refused the connection")
+    TIKTOK_SCOPE = "TIKTOK_SCOPE", _("The app may not read orders at TikTok")
+    TIKTOK_UNAVAILABLE = "TIKTOK_UNAVAILABLE", _("TikTok did not answer")
+    REBOUND_CONNECTION = "REBOUND_CONNECTION", _("ReBound refused the credentials")
+    REBOUND_UNAVAILABLE = "REBOUND_UNAVAILABLE", _("ReBound did not answer")
+    REFUSED = "REFUSED", _("A call was refused")
+    CRASHED = "CRASHED", _("Something went wrong on our side")
 
 
 class Stage(models.IntegerChoices):
@@ -49,9 +50,9 @@ class Stage(models.IntegerChoices):
 class Where(models.TextChoices):
     """Where the sales order was found."""
 
-    HERE = "HERE", "Here"
-    REBOUND = "REBOUND", "At ReBound"
-    BOTH = "BOTH", "Here and at ReBound"
+    HERE = "HERE", _("Here")
+    REBOUND = "REBOUND", _("At ReBound")
+    BOTH = "BOTH", _("Here and at ReBound")
 
 
 class CheckQuerySet(TenantQuerySet):

@@ -95,7 +95,7 @@ class AlertChannelAdmin(TenantAdmin):
     def _shown_once(self, request: HttpRequest, channel: AlertChannel, title: Any) -> HttpResponse:
         effect = _("Each message carries X-Rebound-Signature: t=<time>,v1=<HMAC-SHA256 of '<time>.<body>'>.")
         return act_page(
-            self, request, row=channel, title=title, effect=effect, secret=[("Signing secret", channel.secret)]
+            self, request, row=channel, title=title, effect=effect, secret=[(_("Signing secret"), channel.secret)]
         )
 
     def has_try_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

@@ -146,7 +146,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
         css = {"all": ("returns/admin.css",)}
         js = ("returns/admin.js",)
 
-    @admin.display(description="Act", ordering="act")
+    @admin.display(description=_("Act"), ordering="act")
     def what(self, run: BulkRun) -> str:
         return run.get_act_display()
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
 
 from merchants.staff import within
 from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, json_panel
@@ -20,7 +21,7 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
     list_filter = (("kind", LinkedOrDirect), WhyDirect, ("shop", OwnAutocompleteFilter))
     list_select_related = ("shop",)
     search_fields = ("reference__exact", "rebound_id__exact", "label__tracking_number__exact")
-    search_help_text = "The whole reference, ReBound id or tracking number."
+    search_help_text = _("The whole reference, ReBound id or tracking number.")
     fields = (
         "reference",
         "tiktok_returns",
@@ -63,16 +64,16 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReboundReturn]:
         return super().get_queryset(request).defer("request", "payload")
 
-    @admin.display(description="TikTok returns")
+    @admin.display(description=_("TikTok returns"))
     def tiktok_returns(self, row: ReboundReturn) -> SafeString | str:
         found = row.tiktok_returns.order_by("pk").values_list("pk", "return_id")
         links = [(reverse("admin:returns_tiktokreturn_change", args=[key]), name) for key, name in found]
         return format_html_join(mark_safe(", "), '<a href="{}">{}</a>', links) or "-"
 
-    @admin.display(description="Asked for")
+    @admin.display(description=_("Asked for"))
     def asked_for(self, row: ReboundReturn) -> SafeString | str:
         return json_panel(row.request)
 
-    @admin.display(description="ReBound's answer")
+    @admin.display(description=_("ReBound's answer"))
     def answer(self, row: ReboundReturn) -> SafeString | str:
         return json_panel(row.payload)

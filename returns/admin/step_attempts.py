@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from merchants.tenant_admin import ReadOnlyAdmin
 from returns.models import StepAttempt
@@ -14,7 +15,7 @@ class StepAttemptAdmin(ReadOnlyAdmin):
     list_filter = ("step", "outcome")
     list_select_related = ("tiktok_return",)
     search_fields = ("tiktok_return__return_id__exact",)
-    search_help_text = "The whole return id."
+    search_help_text = _("The whole return id.")
     fields = ("tiktok_return", "step", "started_at", "finished_at", "outcome", "detail")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StepAttempt]:

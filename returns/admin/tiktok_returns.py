@@ -74,7 +74,7 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
     list_select_related = True  # get_queryset says which
     list_before_template = "admin/returns/list_acts.html"
     search_fields = FIELDS
-    search_help_text = "A whole id: return, TikTok order, external order, our reference, tracking number."
+    search_help_text = _("A whole id: return, TikTok order, external order, our reference, tracking number.")
     actions = tuple(_chosen(name) for name in Name)
     fieldsets = ()  # the page is a template of its own: change_form.html
 
@@ -118,40 +118,40 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
 
     # Columns
 
-    @admin.display(description="Status", ordering="status")
+    @admin.display(description=_("Status"), ordering="status")
     def state(self, row: TikTokReturn) -> SafeString:
         return _two_lines(row.get_status_display(), row.get_reason_display())
 
-    @admin.display(description="Match")
+    @admin.display(description=_("Match"))
     def matched(self, row: Any) -> SafeString:
         outcome = dict(Match.OUTCOMES).get(row.decided_as, "-")
         return _two_lines(outcome, dict(Match.REASONS).get(row.decided_why, ""))
 
-    @admin.display(description="Linked or direct")
+    @admin.display(description=_("Linked or direct"))
     def kind(self, row: TikTokReturn) -> SafeString | str:
         held = row.rebound_return
         if held is None:
             return "-"
         return _two_lines(held.get_kind_display(), dict(Match.REASONS).get(held.direct_reason, held.direct_reason))
 
-    @admin.display(description="Age", ordering="-created_at")
+    @admin.display(description=_("Age"), ordering="-created_at")
     def age(self, row: TikTokReturn) -> str:
         return timesince(row.created_at, depth=1)
 
-    @admin.display(description="Wait left")
+    @admin.display(description=_("Wait left"))
     def wait_left(self, row: TikTokReturn) -> str:
         if row.status != Status.WAITING or row.match_wait_until is None:
             return "-"
-        return timeuntil(row.match_wait_until, depth=1) if row.match_wait_until > timezone.now() else "over"
+        return timeuntil(row.match_wait_until, depth=1) if row.match_wait_until > timezone.now() else str(_("over"))
 
-    @admin.display(description="Label")
+    @admin.display(description=_("Label"))
     def label(self, row: TikTokReturn) -> SafeString | str:
         label = _label(row)
         if label is None:
             return "-"
-        return _two_lines("Delivered" if row.label_delivered_at else "Not delivered", label.tracking_number)
+        return _two_lines(_("Delivered") if row.label_delivered_at else _("Not delivered"), label.tracking_number)
 
-    @admin.display(description="Updated")
+    @admin.display(description=_("Updated"))
     def updated(self, row: TikTokReturn) -> SafeString:
         at = row.status_changed_at.astimezone(UTC)
         return format_html('<span class="desk-when">{}<br>{} UTC</span>', f"{at:%Y-%m-%d}", f"{at:%H:%M}")

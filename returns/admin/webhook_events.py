@@ -48,7 +48,7 @@ def masked_body(body: str) -> SafeString | str:
     try:
         return json_panel(masked(json.loads(body)))
     except ValueError:
-        return "Not JSON, so it is not shown."
+        return str(_("Not JSON, so it is not shown."))
 
 
 class SinceForm(MayBeEmptyForm):
@@ -83,7 +83,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_filter = ("source", EventType, "outcome")
     list_select_related = ("tiktok_return",)
     search_fields = ("dedupe_key__exact", "correlation_id__exact", "shop_id__exact")
-    search_help_text = "The whole notification id, correlation id or shop id."
+    search_help_text = _("The whole notification id, correlation id or shop id.")
     actions = ("replay_chosen",)
     list_before_template = "admin/returns/event_acts.html"
     change_form_outer_before_template = "admin/returns/event_act.html"
@@ -122,7 +122,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
         return super().get_queryset(request).defer("body", "tiktok_return__payload", "tiktok_return__buyer_address")
 
-    @admin.display(description="Body, masked")
+    @admin.display(description=_("Body, masked"))
     def masked_body(self, event: WebhookEvent) -> SafeString | str:
         return masked_body(event.body)
 

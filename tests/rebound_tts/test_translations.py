@@ -39,6 +39,7 @@ GLOSSARY = {
 }
 VALUE = re.compile(r"%\(\w+\)[sd]|%%|\{\w+\}|</?\w[^>]*>")
 NAME = re.compile(r"TikTok|ReBound|OMS|Seller Center|UTC|CSV|SKU|\b[a-z]+[A-Z]\w+\b|\b[A-Z]+_[A-Z_]+\b")
+CONTEXT = "\x04"  # between a context and its text, as gettext writes it
 REMEDY = "Run `make messages`, write the German into the .po files, and run it again."
 TEXT = r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
 IN_TEMPLATE = re.compile(rf"\b(?:_|gettext|ngettext)\(u?{TEXT}")
@@ -57,10 +58,13 @@ def marked(path: Path) -> set[str]:
         return {ast.literal_eval(text) for text in found}
     texts = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in MARKS and isinstance(node.args[0].value, str):
-                texts.add(node.args[0].value)
+            told = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            if name in MARKS and told:
+                texts.add(told[0])
+            elif name == "pgettext_lazy":
+                texts.add(CONTEXT.join(told))
     return texts
 
 
@@ -86,7 +90,8 @@ def entries(catalog: Path) -> dict[str, Entry]:
                 values[name] = ast.literal_eval(rest)
         if values:
             english = [text for key, text in values.items() if key.startswith("msgid")]
-            found[values["msgid"]] = Entry(english, [text for key, text in values.items() if key.startswith("msgstr")])
+            text = CONTEXT.join(filter(None, (values.pop("msgctxt", ""), values["msgid"])))
+            found[text] = Entry(english, [text for key, text in values.items() if key.startswith("msgstr")])
     return found
 
 

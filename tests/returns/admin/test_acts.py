@@ -70,6 +70,17 @@ def test_act_by_hand_is_done_queued_and_logged_once(admin_client: Client, admin_
     assert titles.count(act.get_act_display()) + titles.count(name.label) == 1  # told once, not twice
 
 
+def test_act_of_one_who_reads_german_is_logged_in_the_words_of_everybody(admin_client: Client) -> None:
+    row = waiting(status="NEEDS_ATTENTION", reason="NO_LANE", match_wait_until=None)
+    in_german = {"accept-language": "de"}
+    page = admin_client.get(address(Name.SEND_DIRECT, row), headers=in_german).content.decode()
+    assert "Jetzt direkt anlegen" in page
+    answer = admin_client.post(address(Name.SEND_DIRECT, row), WHY, headers=in_german, follow=True).content.decode()
+    entry = AuditEntry.objects.get()
+    assert (entry.act, entry.subject_name) == ("Send direct now", str(row))
+    assert "Direkt angelegt" in answer
+
+
 def test_run_again_wants_no_reason(admin_client: Client) -> None:
     row = TikTokReturnFactory(status="NEEDS_ATTENTION", reason="NO_LANE", attempts=5)
     admin_client.post(address(Name.RUN_AGAIN, row), {"act": "1", "reason": ""})
