@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, transaction
 from django.db.models import Case, F, When
 
+from merchants.audit import kept
+
 if TYPE_CHECKING:
     from merchants.models import Shop
 
@@ -84,7 +86,7 @@ def settings_of(shop: "Shop") -> dict[str, Any]:
     """The settings as a version holds them: JSON values, lanes by country."""
     found: dict[str, Any] = {name: getattr(shop, name) for name in COLUMNS}
     found["match_wait"] = int(shop.match_wait.total_seconds())
-    found["rebound_account"] = str(shop.rebound_account or "")
+    found["rebound_account"] = kept(shop.rebound_account or "")
     found["lanes"] = {
         lane.country: {name: getattr(lane, name) for name in LANE_COLUMNS} for lane in shop.lanes.order_by("country")
     }

@@ -5,7 +5,7 @@ marked, and looked up when a page is made. What migrations see is what a field w
 """
 
 from django.apps import apps
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop, override
 
 OURS = ("merchants", "matching", "returns")
 NAMES = frozenset(
@@ -286,11 +286,13 @@ NAMES = frozenset(
 
 
 def translate_names() -> None:
-    """Once, before the admin's pages are loaded."""
-    for app in OURS:
-        for model in apps.get_app_config(app).get_models():
-            model._meta.verbose_name = gettext_lazy(str(model._meta.verbose_name))
-            model._meta.verbose_name_plural = gettext_lazy(str(model._meta.verbose_name_plural))
-            for field in model._meta.local_fields:
-                if field.verbose_name in NAMES:
-                    field.verbose_name = gettext_lazy(str(field.verbose_name))
+    """Before the admin's pages are loaded. A second time changes nothing."""
+    with override("en"):
+        for app in map(apps.get_app_config, OURS):
+            app.verbose_name = gettext_lazy(str(app.verbose_name))
+            for model in app.get_models():
+                model._meta.verbose_name = gettext_lazy(str(model._meta.verbose_name))
+                model._meta.verbose_name_plural = gettext_lazy(str(model._meta.verbose_name_plural))
+                for field in model._meta.local_fields:
+                    if str(field.verbose_name) in NAMES:
+                        field.verbose_name = gettext_lazy(str(field.verbose_name))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 
 from matching.models import Match
@@ -149,7 +149,7 @@ class TikTokReturnAdmin(ActViews, BulkViews, ReadOnlyAdmin):
         label = _label(row)
         if label is None:
             return "-"
-        return _two_lines(_("Delivered") if row.label_delivered_at else _("Not delivered"), label.tracking_number)
+        return _two_lines(str(_("Delivered") if row.label_delivered_at else _("Not delivered")), label.tracking_number)
 
     @admin.display(description=_("Updated"))
     def updated(self, row: TikTokReturn) -> SafeString:

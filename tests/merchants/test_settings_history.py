@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from merchants.models import AuditEntry, Shop, ShopSettings, ShopState, StaffAssignment
 from merchants.settings_history import differences, note_settings, settings_applied, settings_of
@@ -174,3 +174,10 @@ def test_viewer_neither_pauses_nor_copies(client: Client, manager: User):
     for act in ("pause_or_resume", "copy_settings"):
         assert client.post(page(shop, act), {"reason": "x", "source": shop.pk}).status_code == 403
     assert "/pause/" not in client.get(page(shop)).content.decode()
+
+
+def test_settings_are_kept_alike_whatever_whoever_looks_reads() -> None:
+    shop = ShopFactory()
+    with translation.override("de"):
+        account = settings_of(shop)["rebound_account"]
+    assert account == f"{shop.rebound_account.client_id} (Production)"

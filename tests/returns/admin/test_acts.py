@@ -79,6 +79,8 @@ def test_act_of_one_who_reads_german_is_logged_in_the_words_of_everybody(admin_c
     entry = AuditEntry.objects.get()
     assert (entry.act, entry.subject_name) == ("Send direct now", str(row))
     assert "Direkt angelegt" in answer
+    listed = admin_client.get(reverse("admin:returns_tiktokreturn_changelist"), headers=in_german).content.decode()
+    assert "Restliche Wartezeit" in listed  # a heading is looked up when the page is made
 
 
 def test_run_again_wants_no_reason(admin_client: Client) -> None:
