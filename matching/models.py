@@ -39,22 +39,27 @@ class SalesOrder(models.Model):
     external_order_id_folded = models.CharField(max_length=512, editable=False)
     oms_order_id = models.CharField(max_length=255, null=True, blank=True)
     metadata_conflict = models.CharField(max_length=500, blank=True)
-    rebound_id = models.CharField(max_length=255, blank=True, help_text="ReBound's id of the sales order.")
+    rebound_id = models.CharField(max_length=255, blank=True, help_text=_("ReBound's id of the sales order."))
     rebound_updated_at = models.DateTimeField(
-        null=True, blank=True, help_text="ReBound's own time of what it told last; what is older is not taken."
+        null=True, blank=True, help_text=_("ReBound's own time of what it told last; what is older is not taken.")
     )
     ordered_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     customer_address = EncryptedJSONField()
-    payload = models.JSONField(default=dict, help_text="As received, without the customer's address.")
+    payload = models.JSONField(default=dict, help_text=_("As received, without the customer's address."))
     source = models.CharField(max_length=20, choices=OrderSource.choices)
     api_client = models.ForeignKey(
-        ApiClient, on_delete=models.SET_NULL, related_name="+", null=True, blank=True, help_text="Who pushed it last."
+        ApiClient,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        help_text=_("Who pushed it last."),
     )
     content_hash = models.CharField(
-        max_length=32, blank=True, help_text="Of the pushed body: equal content is no change."
+        max_length=32, blank=True, help_text=_("Of the pushed body: equal content is no change.")
     )
-    version_at = models.DateTimeField(null=True, blank=True, help_text="The OMS's own time of this version.")
+    version_at = models.DateTimeField(null=True, blank=True, help_text=_("The OMS's own time of this version."))
     first_seen_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -88,7 +93,7 @@ class SalesOrderItem(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     order = models.ForeignKey(SalesOrder, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField()
-    external_item_id = models.CharField(max_length=255, null=True, blank=True, help_text="clientMetadata.omsItemId")
+    external_item_id = models.CharField(max_length=255, null=True, blank=True, help_text=_("clientMetadata.omsItemId"))
     rebound_id = models.CharField(max_length=255, blank=True)
     sku = models.CharField(max_length=255, blank=True)
     description = models.CharField(max_length=1000, blank=True)
@@ -171,7 +176,7 @@ class Errand(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
     claim_token = models.UUIDField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="Claims since it was queued.")
+    attempts = models.PositiveIntegerField(default=0, help_text=_("Claims since it was queued."))
 
     objects = ErrandQuerySet.as_manager()
 
@@ -195,7 +200,9 @@ class OrderRelay(Errand):
 
     order = models.OneToOneField(SalesOrder, on_delete=models.CASCADE, related_name="relay")
     account = models.ForeignKey(ReboundAccount, on_delete=models.CASCADE, related_name="+", db_index=False)
-    asked = models.CharField(max_length=32, blank=True, help_text="A version that was sent, its outcome not known yet.")
+    asked = models.CharField(
+        max_length=32, blank=True, help_text=_("A version that was sent, its outcome not known yet.")
+    )
 
     class Meta(Errand.Meta):
         permissions = (("try_again_orderrelay", "Can send an order to ReBound again"),)
@@ -217,11 +224,11 @@ class ReferenceWrite(Errand):
 
     order = models.OneToOneField(SalesOrder, on_delete=models.CASCADE, related_name="reference_write")
     shop = models.ForeignKey(
-        Shop, on_delete=models.CASCADE, related_name="+", db_index=False, help_text="Where it is looked for."
+        Shop, on_delete=models.CASCADE, related_name="+", db_index=False, help_text=_("Where it is looked for.")
     )
     tiktok_order_id = models.CharField(max_length=64)
-    lines = models.JSONField(default=dict, help_text="External item id by TikTok's line id, as pushed.")
-    written = models.JSONField(default=dict, help_text="What TikTok was last seen to hold of ours.")
+    lines = models.JSONField(default=dict, help_text=_("External item id by TikTok's line id, as pushed."))
+    written = models.JSONField(default=dict, help_text=_("What TikTok was last seen to hold of ours."))
 
     class Meta(Errand.Meta):
         permissions = (("try_again_referencewrite", "Can write references again"),)
@@ -243,8 +250,8 @@ class OrderFeed(models.Model):
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     account = models.OneToOneField(ReboundAccount, on_delete=models.CASCADE, related_name="order_feed")
-    read_until = models.DateTimeField(null=True, blank=True, help_text="The newest change of the last whole list.")
-    resume_after = models.DateTimeField(null=True, blank=True, help_text="Where a list that is being read goes on.")
+    read_until = models.DateTimeField(null=True, blank=True, help_text=_("The newest change of the last whole list."))
+    resume_after = models.DateTimeField(null=True, blank=True, help_text=_("Where a list that is being read goes on."))
     next_read_at = models.DateTimeField()
     last_read_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
@@ -271,25 +278,27 @@ class Match(models.Model):
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="matches", db_index=False)
-    return_id = models.CharField(max_length=64, help_text="TikTok's id of the return.")
+    return_id = models.CharField(max_length=64, help_text=_("TikTok's id of the return."))
     outcome = models.CharField(max_length=20, choices=OUTCOMES)
     reason = models.CharField(max_length=30, choices=REASONS, blank=True)
-    is_curable = models.BooleanField(help_text="Whether waiting could have given a better answer.")
+    is_curable = models.BooleanField(help_text=_("Whether waiting could have given a better answer."))
     external_order_id = models.CharField(max_length=255, blank=True)
     sales_order = models.ForeignKey(SalesOrder, on_delete=models.PROTECT, related_name="matches", null=True, blank=True)
     warnings = models.JSONField(default=list)
-    trail = models.JSONField(default=list, help_text="Each rule tried, what it compared, what it concluded.")
+    trail = models.JSONField(default=list, help_text=_("Each rule tried, what it compared, what it concluded."))
     order_key = models.CharField(
         max_length=255,
         blank=True,
         default="",
         db_default="",
-        help_text="The external order id as the shop's id rules compared it.",
+        help_text=_("The external order id as the shop's id rules compared it."),
     )
     decided_by = models.CharField(
-        max_length=150, blank=True, default="", db_default="", help_text="Who decided by hand; empty: the rules did."
+        max_length=150, blank=True, default="", db_default="", help_text=_("Who decided by hand; empty: the rules did.")
     )
-    note = models.CharField(max_length=500, blank=True, default="", db_default="", help_text="Why a person decided so.")
+    note = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text=_("Why a person decided so.")
+    )
     decided_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True, blank=True)
 
@@ -382,7 +391,7 @@ class IdempotentAnswer(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=32, help_text="Of the request: a key is good for one request only.")
+    fingerprint = models.CharField(max_length=32, help_text=_("Of the request: a key is good for one request only."))
     started_at = models.DateTimeField(db_index=True)
     status = models.PositiveSmallIntegerField(null=True, blank=True)
     body = models.TextField(blank=True)

@@ -5,6 +5,7 @@ and trims it.
 """
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from merchants.models import ApiClient, Merchant, TenantQuerySet
 
@@ -15,7 +16,7 @@ class OrderPush(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="pushes")
     received_at = models.DateTimeField()
-    call = models.CharField(max_length=20, help_text="POST, PUT, BATCH, ...")
+    call = models.CharField(max_length=20, help_text=_("POST, PUT, BATCH, ..."))
     request_id = models.CharField(max_length=64)
     orders = models.PositiveIntegerField()
     created = models.PositiveIntegerField(default=0)
@@ -23,7 +24,7 @@ class OrderPush(models.Model):
     unchanged = models.PositiveIntegerField(default=0)
     outdated = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
-    broken = models.JSONField(default=dict, help_text="Orders that broke a rule, by the rule's code.")
+    broken = models.JSONField(default=dict, help_text=_("Orders that broke a rule, by the rule's code."))
     findings = models.JSONField(default=list)
 
     objects = TenantQuerySet.as_manager()

@@ -26,11 +26,11 @@ class BulkRun(models.Model):
     act = models.CharField(max_length=20)
     reason = models.CharField(max_length=500, blank=True)
     started_by = models.ForeignKey("auth.User", on_delete=models.PROTECT, related_name="+")
-    filters = models.CharField(max_length=1000, blank=True, help_text="The list's address, where it was a filter.")
+    filters = models.CharField(max_length=1000, blank=True, help_text=_("The list's address, where it was a filter."))
     total = models.PositiveIntegerField()
-    is_rehearsal = models.BooleanField(default=False, db_default=False, help_text="A dry run: nothing is done.")
+    is_rehearsal = models.BooleanField(default=False, db_default=False, help_text=_("A dry run: nothing is done."))
     found = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Of a dry run: how many it was asked about; `total` of them are rehearsed."
+        null=True, blank=True, help_text=_("Of a dry run: how many it was asked about; `total` of them are rehearsed.")
     )
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -67,7 +67,11 @@ class BulkItem(models.Model):
     outcome = models.CharField(max_length=10, choices=BulkOutcome.choices, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     summary = models.CharField(
-        max_length=200, blank=True, default="", db_default="", help_text="Of a dry run: what would differ, to count by."
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Of a dry run: what would differ, to count by."),
     )
 
     class Meta:

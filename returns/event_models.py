@@ -71,12 +71,12 @@ class WebhookEvent(models.Model):
     finding the shop is work that the sender does not wait for; an unknown shop's event is kept and counted."""
 
     source = models.CharField(max_length=10, choices=EventSource.choices)
-    dedupe_key = models.CharField(max_length=80, help_text="The notification's id, else a hash of the body.")
+    dedupe_key = models.CharField(max_length=80, help_text=_("The notification's id, else a hash of the body."))
     type = models.CharField(max_length=40)
     shop_id = models.CharField(
         max_length=64,
         blank=True,
-        help_text="Whose it is: TikTok's id of the shop, or the ReBound account's events key.",
+        help_text=_("Whose it is: TikTok's id of the shop, or the ReBound account's events key."),
     )
     body = models.TextField()
     correlation_id = models.CharField(max_length=32)

@@ -34,9 +34,9 @@ class ManualAct(models.Model):
         related_name="+",
         null=True,
         blank=True,
-        help_text="What it decided.",
+        help_text=_("What it decided."),
     )
-    detail = models.JSONField(default=dict, help_text="What undoing it needs to know.")
+    detail = models.JSONField(default=dict, help_text=_("What undoing it needs to know."))
     undoes = models.OneToOneField("self", on_delete=models.CASCADE, related_name="undone_by", null=True, blank=True)
     done_at = models.DateTimeField()
 
@@ -73,10 +73,10 @@ class ReturnMilestone(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     rebound_return = models.ForeignKey("returns.ReboundReturn", on_delete=models.CASCADE, related_name="milestones")
     milestone = models.CharField(max_length=20, choices=Milestone.choices)
-    event_id = models.CharField(max_length=64, help_text="ReBound's id of the event.")
+    event_id = models.CharField(max_length=64, help_text=_("ReBound's id of the event."))
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
-    items = models.JSONField(default=list, help_text="What was found in the parcel, where it was processed.")
+    items = models.JSONField(default=list, help_text=_("What was found in the parcel, where it was processed."))
 
     objects = TenantQuerySet.as_manager()
 

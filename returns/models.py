@@ -147,7 +147,9 @@ class TikTokReturn(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="tiktok_returns")
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="tiktok_returns", db_index=False)
     return_id = models.CharField(max_length=64)
-    order_id = models.CharField(max_length=64, blank=True, help_text="TikTok's id of the order; a hint until fetched.")
+    order_id = models.CharField(
+        max_length=64, blank=True, help_text=_("TikTok's id of the order; a hint until fetched.")
+    )
     correlation_id = models.CharField(max_length=32)
     created_at = models.DateTimeField()
 
@@ -164,17 +166,17 @@ class TikTokReturn(models.Model):
     reason_code = models.CharField(max_length=120, blank=True)
     tiktok_updated_at = models.DateTimeField(null=True, blank=True)
     order_fetched_at = models.DateTimeField(null=True, blank=True)
-    payload = models.JSONField(default=dict, help_text="TikTok's answer.")
+    payload = models.JSONField(default=dict, help_text=_("TikTok's answer."))
     buyer_address = EncryptedJSONField()
 
     # How far we are
-    hint_count = models.PositiveIntegerField(default=1, help_text="How often we were told that something changed.")
+    hint_count = models.PositiveIntegerField(default=1, help_text=_("How often we were told that something changed."))
     fetched_hint_count = models.PositiveIntegerField(default=0)
     fetched_at = models.DateTimeField(null=True, blank=True)
     match_wait_until = models.DateTimeField(null=True, blank=True)
-    direct_asked_at = models.DateTimeField(null=True, blank=True, help_text="A person asked to send it direct.")
+    direct_asked_at = models.DateTimeField(null=True, blank=True, help_text=_("A person asked to send it direct."))
     direct_asked_by = models.CharField(max_length=150, blank=True)
-    resolved_at = models.DateTimeField(null=True, blank=True, help_text="A person handled it outside.")
+    resolved_at = models.DateTimeField(null=True, blank=True, help_text=_("A person handled it outside."))
     rebound_return = models.ForeignKey(
         ReboundReturn, on_delete=models.PROTECT, related_name="tiktok_returns", null=True, blank=True
     )
@@ -193,12 +195,12 @@ class TikTokReturn(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="The shop's, as it was then.",
+        help_text=_("The shop's, as it was then."),
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
     claim_token = models.UUIDField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="Claims since the last step that succeeded.")
+    attempts = models.PositiveIntegerField(default=0, help_text=_("Claims since the last step that succeeded."))
 
     objects = TikTokReturnQuerySet.as_manager()
 

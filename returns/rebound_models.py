@@ -25,10 +25,10 @@ class ReboundReturn(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="rebound_returns")
     account = models.ForeignKey(ReboundAccount, on_delete=models.PROTECT, related_name="rebound_returns")
-    reference = models.CharField(max_length=200, help_text="Our reference, ReBound's rmaNumber.")
+    reference = models.CharField(max_length=200, help_text=_("Our reference, ReBound's rmaNumber."))
     kind = models.CharField(max_length=10, choices=Kind.choices)
     direct_reason = models.CharField(
-        max_length=40, blank=True, help_text="Why it is not linked, or was not at first where it was linked late."
+        max_length=40, blank=True, help_text=_("Why it is not linked, or was not at first where it was linked late.")
     )
     sales_order = models.ForeignKey(
         SalesOrder, on_delete=models.PROTECT, related_name="rebound_returns", null=True, blank=True
@@ -37,18 +37,18 @@ class ReboundReturn(models.Model):
     carrier_service = models.CharField(max_length=100)
     shipping_provider_id = models.CharField(max_length=64)
     label_format = models.CharField(max_length=5, choices=LabelFormat.choices)
-    request = models.JSONField(default=dict, help_text="What we asked for, without the buyer's address.")
-    payload = models.JSONField(default=dict, help_text="ReBound's answer, without address and label.")
+    request = models.JSONField(default=dict, help_text=_("What we asked for, without the buyer's address."))
+    payload = models.JSONField(default=dict, help_text=_("ReBound's answer, without address and label."))
     led_by = models.ForeignKey(
         "TikTokReturn",
         on_delete=models.SET_NULL,
         related_name="+",
         null=True,
         blank=True,
-        help_text="Whose claim creates it.",
+        help_text=_("Whose claim creates it."),
     )
-    creating_until = models.DateTimeField(null=True, blank=True, help_text="Until then only that claim may.")
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="When a creation that may land was last sent.")
+    creating_until = models.DateTimeField(null=True, blank=True, help_text=_("Until then only that claim may."))
+    asked_at = models.DateTimeField(null=True, blank=True, help_text=_("When a creation that may land was last sent."))
     rebound_id = models.CharField(max_length=255, blank=True)
     rebound_status = models.CharField(max_length=40, blank=True)
     rebound_sales_order_id = models.CharField(
@@ -56,23 +56,23 @@ class ReboundReturn(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="The sales order that ReBound itself holds it linked to.",
+        help_text=_("The sales order that ReBound itself holds it linked to."),
     )
-    linked_late_at = models.DateTimeField(null=True, blank=True, help_text="Created direct, and linked afterwards.")
+    linked_late_at = models.DateTimeField(null=True, blank=True, help_text=_("Created direct, and linked afterwards."))
     link_note = models.CharField(
         max_length=500,
         blank=True,
         default="",
         db_default="",
-        help_text="Why ReBound's link is another than ours, where it is.",
+        help_text=_("Why ReBound's link is another than ours, where it is."),
     )
     late_look_at = models.DateTimeField(
-        null=True, blank=True, help_text="When a direct return is matched again; never where empty."
+        null=True, blank=True, help_text=_("When a direct return is matched again; never where empty.")
     )
     started_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
-    cancelled_there = models.BooleanField(default=False, db_default=False, help_text="ReBound cancelled it, not we.")
+    cancelled_there = models.BooleanField(default=False, db_default=False, help_text=_("ReBound cancelled it, not we."))
 
     objects = TenantQuerySet.as_manager()
 
