@@ -65,7 +65,7 @@ class Mischief:
         if kind is not None:
             return  # everything ends: its thread is not waited for
         self._thread.join()
-        requests.delete(f"{self.control._url}/faults", timeout=10).raise_for_status()
+        self._remotes_work()
         if self.failure is not None:
             raise RuntimeError("The mischief itself failed.") from self.failure
 
@@ -87,10 +87,16 @@ class Mischief:
             self.failure = error  # raised again at the end
 
     def remote_fails(self) -> str:
+        """The next calls fail, until the next trouble. What is left of the one before would pile up where more calls
+        are to fail than are made, and none would work for as long as the run lasts."""
         remote = self.dice.choice(["tiktok", "rebound"])
         said, fault = self.dice.choice(FAULTS)
+        self._remotes_work()
         self.control.post("/faults", remote=remote, times=self.dice.randint(1, 12), **fault)
         return f"{remote}: {said}"
+
+    def _remotes_work(self) -> None:
+        requests.delete(f"{self.control._url}/faults", timeout=10).raise_for_status()
 
     def access_tokens_end(self) -> str:
         self.control.post("/tokens/expire", kind="access")
