@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch, Q
+from django.db.models import Exists, Prefetch, Q
 
 from matching.id_rules import IdRules
 from matching.matcher import (
@@ -74,6 +74,7 @@ def match_return(
     rebound: ReboundClient | None,
     now: datetime,
     only_answers: bool = False,
+    provided: Exists | None = None,
 ) -> Match:
     """Decide on a return and store the decision, whatever it is. The same decision again adds no row, and a decision by
     hand stands.
@@ -81,12 +82,20 @@ def match_return(
     A look-up that fails is part of the answer (LOOKUP_FAILED), since a return waits for it only so long; with
     `only_answers`, for a look that costs nobody a label, it replaces no earlier decision. Raises ConfigurationError
     where the connection is dead: then no other step of this shop would work either.
+
+    A decision is replaced only where `provided` holds: what took so long to look up that somebody else has decided
+    since is not kept.
     """
     looked_up = _look_up(shop=shop, subject=subject, tiktok=tiktok, rebound=rebound, now=now)
     for last in (False,) * (STORE_TRIES - 1) + (True,):
         try:
             return _decide_and_store(
-                shop=shop, subject=subject, looked_up=looked_up, now=now, only_answers=only_answers
+                shop=shop,
+                subject=subject,
+                looked_up=looked_up,
+                now=now,
+                only_answers=only_answers,
+                provided=provided,
             )
         except IntegrityError:
             if last:
@@ -122,11 +131,17 @@ def release_match(*, shop: Shop, return_id: str, now: datetime) -> None:
             supersede(current, now=now)
 
 
-def supersede(match: Match, *, now: datetime) -> None:
-    """Another decision takes its place, or none: its units are free. The row stays, as history."""
-    Match.objects.filter(pk=match.pk).update(superseded_at=now)
+def supersede(match: Match, *, now: datetime, provided: Exists | None = None) -> bool:
+    """Another decision takes its place, or none: its units are free. The row stays, as history.
+
+    Answers False, and changes nothing, where `provided` does not hold.
+    """
+    rows = Match.objects.filter(pk=match.pk)
+    if not (rows if provided is None else rows.filter(provided)).update(superseded_at=now):
+        return False
     if match.sales_order_id:  # without an order it holds no unit
         ItemMatch.objects.filter(match=match, released_at__isnull=True).update(released_at=now)
+    return True
 
 
 def returns_naming(*, shop: Shop, external_order_ids: Iterable[str]) -> set[str]:
@@ -302,7 +317,13 @@ def _decide(
 
 @transaction.atomic
 def _decide_and_store(
-    *, shop: Shop, subject: ReturnToMatch, looked_up: LookedUp, now: datetime, only_answers: bool
+    *,
+    shop: Shop,
+    subject: ReturnToMatch,
+    looked_up: LookedUp,
+    now: datetime,
+    only_answers: bool,
+    provided: Exists | None,
 ) -> Match:
     decision, here = _decide(shop=shop, subject=subject, looked_up=looked_up, for_update=True)
     current = current_match(shop=shop, return_id=subject.return_id)
@@ -310,7 +331,8 @@ def _decide_and_store(
         no_answer = only_answers and decision.reason is Reason.LOOKUP_FAILED
         if current.is_by_hand or no_answer or _is_same(current, decision):
             return current
-        supersede(current, now=now)
+        if not supersede(current, now=now, provided=provided):
+            return current
     order = here[decision.order_key] if decision.order_key else None
     return _store(shop=shop, subject=subject, decision=decision, order=order, now=now)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Exists, Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from matching.matcher import Outcome
@@ -87,6 +87,12 @@ class Journey:
     @cached_property
     def rebound(self) -> ReboundClient:
         return rebound_for(self.account, circuit=circuit_of(self.account))
+
+    @property
+    def is_held(self) -> Exists:
+        """That the return is still under this claim: a condition for what must not be written by a late finisher."""
+        row = self.tiktok_return
+        return Exists(TikTokReturn.objects.filter(pk=row.pk, claim_token=row.claim_token))
 
     def reload(self) -> None:
         """Read the return again, with its ReBound return and label. The shop stays as the claim found it: joining and

@@ -32,6 +32,7 @@ def match(journey: Journey) -> str:
                 rebound=rebound,
                 now=journey.now,
                 only_answers=is_late,
+                provided=journey.is_held,
             )
             matches[member.return_id] = decision
         journey.decided_in_this_round.add(member.return_id)

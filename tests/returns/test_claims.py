@@ -3,11 +3,15 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+import matching.services
+from matching.models import Match
+from rebound_tts.clients.errors import TemporaryError
 from rebound_tts.demo.story import Expected
 from returns import services
 from returns.hints import Hint, take_hints
@@ -120,6 +124,28 @@ def test_late_finisher_writes_nothing_and_stops(
     assert scene.differences(expected) == ()
     assert [step for step, _ in scene.steps(expected.return_id)].count("CREATE") == 1
     assert scene.calls()[CREATION] == 1
+
+
+def test_answer_of_a_late_finisher_replaces_no_decision(
+    scene: Scene, expected: Expected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its look-up got no answer, and only when a second worker has decided does it find that out."""
+    first, keys, _ = claim_due(now=timezone.now(), limit=1)
+    look_up = matching.services.find_at_rebound
+
+    def without_an_answer(**asked: Any) -> Any:
+        monkeypatch.setattr(matching.services, "find_at_rebound", look_up)
+        scene.clock.advance(seconds=LEASE.total_seconds() + 1)
+        scene.fault("rebound", "status", status=503, method="POST", path_contains="/return-orders")
+        scene.work()
+        raise TemporaryError(vendor="rebound", method="GET", path="/sales-orders", message="no answer")
+
+    monkeypatch.setattr(matching.services, "find_at_rebound", without_an_answer)
+    advance(keys[0], token=first)
+    (decided,) = Match.objects.all()
+    assert (decided.outcome, decided.superseded_at) == ("MATCHED", None)
+    scene.passes(minutes=1)
+    assert scene.differences(expected) == ()
 
 
 def test_late_finisher_makes_no_further_call(scene: Scene, expected: Expected, monkeypatch: pytest.MonkeyPatch) -> None:
