@@ -38,7 +38,12 @@ def rules_decide(shop: Shop, return_id: str, order: SalesOrder, item: SalesOrder
     lines = tuple(ReferenceLine(item.external_item_id, line.order_line_item_id) for line in subject(return_id).lines)
     looked_up = LookedUp(references=(Reference(order.external_order_id, shop.platform_origin, lines),))
     services._decide_and_store(
-        shop=shop, subject=subject(return_id), looked_up=looked_up, now=timezone.now(), only_answers=False
+        shop=shop,
+        subject=subject(return_id),
+        looked_up=looked_up,
+        now=timezone.now(),
+        only_answers=False,
+        provided=None,
     )
 
 
