@@ -77,13 +77,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 class Cursor(base.SQLiteCursorWrapper):
     wrapper: DatabaseWrapper
+    _returned: list[Any] | None = None  # the rows that a write of its own returned
 
     def execute(self, query: str, params: Any = None) -> Any:
+        self._returned = None
         if self.wrapper.in_atomic_block or not query.startswith(WRITES):
             return super().execute(query, params)
         taken = self.wrapper.take_turn()
         try:
-            return super().execute(query, params)
+            executed = super().execute(query, params)
+            if self.description is not None:
+                # The write ends when the last of its rows is read: before the next writer's turn.
+                self._returned = super().fetchall()
+            return executed
         finally:
             if taken:
                 self.wrapper.give_turn_back()
+
+    def fetchone(self) -> Any:
+        if self._returned is None:
+            return super().fetchone()
+        return self._returned.pop(0) if self._returned else None
+
+    def fetchall(self) -> list[Any]:
+        if self._returned is None:
+            return super().fetchall()
+        rows, self._returned = self._returned, []
+        return rows

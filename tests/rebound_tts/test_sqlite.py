@@ -191,6 +191,17 @@ def test_write_waits_for_its_turn_and_no_longer():
     assert list(Merchant.objects.order_by("pk").values_list("name", flat=True)) == ["first", "second"]
 
 
+def test_write_that_returns_rows_ends_before_its_turn():
+    """SQLite keeps its lock until the last of them is read, and the next writer would find it locked."""
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, timeout=0)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO merchants_merchant (name, created_at) VALUES ('Quay', '2026-11-20') RETURNING name")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("COMMIT")
+        assert (cursor.fetchone(), cursor.fetchone(), cursor.fetchall()) == (("Quay",), None, [])
+    other.close()
+
+
 def test_writer_that_knows_no_turn_is_still_safe():
     """Another program with its own connection: SQLite's busy timeout orders it."""
     other: Any = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False)
