@@ -2,7 +2,7 @@
 
 A webhook or an API call has no session, no user and no language: Django's classes are passed by on the addresses that
 machines call; there they would cost a fifth of a request. A new address for machines is added to `MACHINES`; one for
-people needs nothing.
+people needs nothing. A webhook passes everything by.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.middleware import common, locale
+from django.urls import resolve
 
 from rebound_tts.client_address import comes_from
 
@@ -47,6 +48,27 @@ FOR_MACHINES = "default-src 'none'; frame-ancestors 'none'"
 PERMISSIONS = ", ".join(f"{name}=()" for name in ("camera", "geolocation", "microphone", "payment", "usb"))
 
 
+class WebhooksMiddleware:
+    """Straight to the view of a webhook, whose signature says all that the rest would ask; first in MIDDLEWARE.
+
+    No browser reads the answer, so it needs no header for one; the rest would cost a quarter of the request. Plain
+    HTTP, where HTTPS is asked for, goes the whole way, which refuses it.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if not request.path_info.startswith(WEBHOOKS) or (settings.SECURE_SSL_REDIRECT and not request.is_secure()):
+            return self.get_response(request)
+        request.resolver_match = match = resolve(request.path_info)
+        response = match.func(request, *match.args, **match.kwargs)
+        if hasattr(response, "render"):
+            response.render()
+        response.headers["Content-Length"] = str(len(response.content))
+        return response
+
+
 class HeadersMiddleware:
     """What a browser may do with an answer, by area. A view that is stricter with itself (a label) has said so already.
 
@@ -58,8 +80,6 @@ class HeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> Any:
         path = request.path_info
-        if path.startswith(WEBHOOKS):
-            return self.get_response(request)  # no browser reads it, and a header is a fiftieth of it
         if path.startswith(MACHINES):
             response = self.get_response(request)
             response.headers.setdefault("Content-Security-Policy", FOR_MACHINES)

@@ -115,6 +115,7 @@ INSTALLED_APPS = [
     "returns",
 ]
 MIDDLEWARE = [
+    "rebound_tts.middleware.WebhooksMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "rebound_tts.middleware.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,7 +1,8 @@
 """Notifications as they arrived: stored before they are answered, handled afterwards, kept as a receipt."""
 
 from collections.abc import Iterable
-from typing import Self
+from datetime import datetime
+from typing import NamedTuple, Self
 
 from django.db import connection, models
 from django.db.models import Q
@@ -25,17 +26,28 @@ class EventOutcome(models.TextChoices):
     CRASHED = "CRASHED", _("Handling failed")
 
 
+class Notification(NamedTuple):
+    """A notification that is to be stored: the columns of its WebhookEvent, as RECORD takes them."""
+
+    source: str
+    dedupe_key: str
+    type: str
+    shop_id: str
+    body: str
+    correlation_id: str
+    received_at: datetime
+
+    def store(self) -> bool:
+        """Store it in one statement, unless it is there. Answers whether it is new."""
+        received_at = connection.ops.adapt_datetimefield_value(self.received_at)
+        with connection.cursor() as cursor:
+            cursor.execute(RECORD, (*self[:-1], received_at))
+            return bool(cursor.rowcount == 1)
+
+
 class WebhookEventQuerySet(TenantQuerySet):
     def to_handle(self) -> Self:
         return self.filter(handled_at__isnull=True)
-
-    def record(self, event: "WebhookEvent") -> bool:
-        """Store the event in one statement, unless it is there. Answers whether it is new."""
-        received_at = connection.ops.adapt_datetimefield_value(event.received_at)
-        names = (event.source, event.dedupe_key, event.type, event.shop_id, event.body, event.correlation_id)
-        with connection.cursor() as cursor:
-            cursor.execute(RECORD, [*(str(name) for name in names), received_at, "", ""])
-            return bool(cursor.rowcount == 1)
 
     def store_outcomes(self, events: "Iterable[WebhookEvent]") -> None:
         """Write what became of handled events. One plain statement, sent for each: Django's `bulk_update` of the same
@@ -62,7 +74,7 @@ STORE_OUTCOME = (
 RECORD = (
     "INSERT INTO returns_webhookevent"
     " (source, dedupe_key, type, shop_id, body, correlation_id, received_at, outcome, detail)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, '', '') ON CONFLICT DO NOTHING"
 )
 
 

@@ -30,7 +30,8 @@ from rebound_tts.clients.tiktok_signing import webhook_signature_is_valid
 from rebound_tts.ops.tallies import count
 from rebound_tts.throttle import Limit
 from returns.bell import bell
-from returns.models import EventSource, WebhookEvent, new_correlation_id
+from returns.event_models import Notification
+from returns.models import EventSource, new_correlation_id
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Webhook(APIView, ABC):
 
     def post(self, request: Request, **path: str) -> HttpResponseBase:
         try:
-            event = self.receive(request, read_body(request))
+            notification = self.receive(request, read_body(request))
         except RefusedError as refused:
             unsigned = refused.status == 401
             count("webhooks", source=self.source, result="bad_signature" if unsigned else "refused")
@@ -84,20 +85,20 @@ class Webhook(APIView, ABC):
                 return Response({"error": said}, status=429, headers={"Retry-After": str(wait)})
             logger.warning("webhook refused", extra={"status": refused.status, "why": refused.message})
             return Response({"error": refused.message}, status=refused.status)
-        is_new = record(event)
+        is_new = record(notification)
         count("webhooks", source=self.source, result="new" if is_new else "duplicate")
         # 200 for a duplicate too: the sender has nothing left to do.
         return HttpResponse(RECEIVED if is_new else DUPLICATE, content_type="application/json")
 
     @abstractmethod
-    def receive(self, request: Request, body: bytes) -> WebhookEvent:
+    def receive(self, request: Request, body: bytes) -> Notification:
         """The row to store. Raises RefusedError."""
 
 
 class TikTokWebhook(Webhook):
     source = EventSource.TIKTOK
 
-    def receive(self, request: Request, body: bytes) -> WebhookEvent:
+    def receive(self, request: Request, body: bytes) -> Notification:
         valid = webhook_signature_is_valid(
             app_key=settings.TIKTOK_APP_KEY,
             app_secret=(settings.TIKTOK_APP_SECRET, settings.TIKTOK_APP_SECRET_BEFORE),
@@ -115,7 +116,7 @@ class ReboundWebhook(Webhook):
 
     source = EventSource.REBOUND
 
-    def receive(self, request: Request, body: bytes) -> WebhookEvent:
+    def receive(self, request: Request, body: bytes) -> Notification:
         account = account_of_events(self.kwargs["key"])
         if account is None:
             # 404: nobody takes events here, and sending them again changes nothing.
@@ -129,7 +130,7 @@ class ReboundWebhook(Webhook):
         return rebound_event(body, account=account)
 
 
-def rebound_event(body: bytes, *, account: ReboundAccount) -> WebhookEvent:
+def rebound_event(body: bytes, *, account: ReboundAccount) -> Notification:
     """The row for an event. Its id is the account's own: no other account's event can take its place."""
     envelope = parse(body)
     kind = envelope.get("type")
@@ -137,8 +138,8 @@ def rebound_event(body: bytes, *, account: ReboundAccount) -> WebhookEvent:
         raise RefusedError(400, f"'type' must be text of 1 to {LONGEST_KIND} characters.")
     if "id" not in envelope:
         raise RefusedError(400, "'id' is missing: it tells a repeated event from a new one.")
-    return WebhookEvent(
-        source=EventSource.REBOUND,
+    return Notification(
+        source=EventSource.REBOUND.value,
         dedupe_key=f"{account.pk}:{plain_id(envelope, 'id')}",
         type=kind,
         shop_id=account.events_key or "",
@@ -171,7 +172,7 @@ def read_chunks(request: Request) -> bytes:
     return body
 
 
-def tiktok_event(body: bytes) -> WebhookEvent:
+def tiktok_event(body: bytes) -> Notification:
     """The row for a notification (reference, 7.1). Raises RefusedError, which names the field."""
     envelope = parse(body)
     kind = envelope.get("type")
@@ -185,8 +186,8 @@ def tiktok_event(body: bytes) -> WebhookEvent:
         dedupe_key = plain_id(envelope, "tts_notification_id")
     else:
         dedupe_key = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    return WebhookEvent(
-        source=EventSource.TIKTOK,
+    return Notification(
+        source=EventSource.TIKTOK.value,
         dedupe_key=dedupe_key,
         type=str(kind),
         shop_id=shop_id,
@@ -198,7 +199,7 @@ def tiktok_event(body: bytes) -> WebhookEvent:
 
 def parse(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body.decode(), parse_constant=refuse_constant)
+        parsed = DECODER.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, "The body is not JSON in UTF-8.") from error
     if not isinstance(parsed, dict):
@@ -211,6 +212,9 @@ def refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
+DECODER = json.JSONDecoder(parse_constant=refuse_constant)  # made once: `json.loads` would make one a request
+
+
 def plain_id(envelope: dict[str, Any], name: str) -> str:
     """An id as text. Numbers are taken too: Python reads them exactly, however long."""
     value = envelope[name]
@@ -221,26 +225,26 @@ def plain_id(envelope: dict[str, Any], name: str) -> str:
     return value
 
 
-def record(event: WebhookEvent) -> bool:
-    """Store the event and ring for a worker. Answers whether it is new.
+def record(notification: Notification) -> bool:
+    """Store the notification and ring for a worker. Answers whether it is new.
 
     A connection that the database closed meanwhile (a restart) is replaced and the insert sent again: it may have
     happened, and then the second is a duplicate.
     """
     try:
-        return _store_and_ring(event)
+        return _store_and_ring(notification)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block or connection.vendor == "sqlite":
             raise
         connection.close()
-        return _store_and_ring(event)
+        return _store_and_ring(notification)
 
 
-def _store_and_ring(event: WebhookEvent) -> bool:
+def _store_and_ring(notification: Notification) -> bool:
     if not bell.is_due():
-        return WebhookEvent.objects.record(event)
+        return notification.store()
     with transaction.atomic():  # with the ORM broker the event and its wake-up commit together or not at all
-        is_new = WebhookEvent.objects.record(event)
+        is_new = notification.store()
         if is_new:
             bell.ring()
     return is_new

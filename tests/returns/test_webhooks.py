@@ -77,6 +77,25 @@ def test_negative_vector_is_refused(vector, client, settings):
     is_refused(answer, 401, "The Authorization header does not hold the signature of this body.")
 
 
+def test_plain_http_takes_nothing_where_https_is_asked_for(send, settings):
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
+    moved = send(event())
+    assert (moved.status_code, moved["Location"]) == (301, "https://testserver/webhooks/tiktok")
+    assert not WebhookEvent.objects.exists()
+    assert send(event(), HTTP_X_FORWARDED_PROTO="https").json() == {"received": True, "duplicate": False}
+
+
+@pytest.mark.parametrize("address", ["/webhooks/", "/webhooks/elsewhere", "/webhooks/rebound/"])
+def test_address_of_no_webhook_is_not_there(client, address):
+    assert client.post(address, b"{}", content_type="application/json").status_code == 404
+
+
+def test_answer_states_its_length(send, client):
+    """Whoever keeps the connection need not wait for chunks."""
+    for answer in (send(event()), client.post("/webhooks/tiktok", b"{}", content_type="application/json")):
+        assert answer["Content-Length"] == str(len(answer.content))
+
+
 def test_second_delivery_of_a_notification_adds_nothing(send):
     first = event(tts_notification_id="7000")
     assert send(first).json() == {"received": True, "duplicate": False}
