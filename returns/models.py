@@ -297,7 +297,9 @@ class ReturnPoll(models.Model):
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
     shop = models.OneToOneField(Shop, on_delete=models.CASCADE, related_name="return_poll")
-    polled_until = models.DateTimeField(null=True, blank=True)
+    polled_until = models.DateTimeField(null=True, blank=True, help_text=_("When the last whole search began."))
+    begun_at = models.DateTimeField(null=True, blank=True, help_text=_("When the search under way began."))
+    resume_after = models.DateTimeField(null=True, blank=True, help_text=_("Where the search under way goes on."))
     next_poll_at = models.DateTimeField()
     last_error = models.CharField(max_length=500, blank=True)
 

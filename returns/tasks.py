@@ -68,6 +68,14 @@ def _pool() -> ThreadPoolExecutor:
 
 
 @cache
+def _chore_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=len(CHORES), thread_name_prefix="chore")
+
+
+_chores: dict[str, Future[None]] = {}  # what this worker process began last, by name
+
+
+@cache
 def _errand_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=RELAYS_AT_A_TIME + BATCHES_AT_A_TIME + 1, thread_name_prefix="errand")
 
@@ -210,6 +218,24 @@ def _logged(message: str, act: Callable[..., object], key: int | list[int], toke
         logger.exception(message, extra={"key": key})
 
 
+def chore(name: str) -> bool:
+    """Do one of `CHORES` in a thread of this worker, which is free for labels meanwhile: a search of a large shop takes
+    long. Answers whether it was started: not while this worker is still at it."""
+    under_way = _chores.get(name)
+    if under_way is not None and not under_way.done():
+        return False
+    _chores[name] = _chore_pool().submit(_done, name)
+    return True
+
+
+def _done(name: str) -> None:
+    close_old_connections()
+    try:
+        CHORES[name]()
+    except Exception:
+        logger.exception("a chore crashed", extra={"chore": name})  # it is still due, and started again
+
+
 def poll() -> int:
     """Search for what no webhook told, and ring for what was found."""
     polled = poll_due(now=timezone.now())
@@ -230,6 +256,14 @@ def send_alerts() -> int:
 def read_order_feeds() -> int:
     """Read the orders that changed at ReBound, and wake the returns that wait for them."""
     return read_feeds(now=timezone.now(), on_arrival=wake_for_orders)
+
+
+CHORES: dict[str, Callable[[], int]] = {
+    "poll": poll,
+    "read_order_feeds": read_order_feeds,
+    "send_alerts": send_alerts,
+    "tend": tend,
+}
 
 
 def sweep() -> bool:
@@ -270,6 +304,6 @@ def upkeep() -> None:
         _start("tend")
 
 
-def _start(task: str) -> None:
+def _start(name: str) -> None:
     with suppress(*BROKER_AWAY):  # Redis is away: it is still due in a few seconds
-        async_task(f"returns.tasks.{task}", broker=broker(), task_name=task)
+        async_task("returns.tasks.chore", name, broker=broker(), task_name=name)

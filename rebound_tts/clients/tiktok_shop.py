@@ -9,7 +9,7 @@ PermanentError and its kinds. The calls that do something and must not be done t
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rebound_tts.clients.circuit import Circuit
@@ -226,22 +226,39 @@ class TikTokShopClient:
             body["update_time_ge"] = _unix(update_time_ge)
         if update_time_lt is not None:
             body["update_time_lt"] = _unix(update_time_lt)
+        found: dict[str, RemoteReturn] = {}
+        for page in self._return_pages(body, page_size=page_size, max_pages=max_pages):
+            for each in page:
+                # A return that changes between two pages is told twice: it moves to the end.
+                found.pop(each.return_id, None)
+                found[each.return_id] = each
+        return tuple(found.values())
+
+    def returns_updated_since(
+        self, update_time_ge: datetime, *, max_pages: int = 10_000
+    ) -> Iterator[tuple[RemoteReturn, ...]]:
+        """The returns changed since an aware time, oldest change first, page by page as they are read.
+
+        A return that changes meanwhile is told again, further on.
+        """
+        body = {"locale": "en-US", "update_time_ge": _unix(update_time_ge)}
+        return self._return_pages(body, page_size=LARGEST_RETURN_PAGE, max_pages=max_pages)
+
+    def _return_pages(
+        self, body: Mapping[str, object], *, page_size: int, max_pages: int
+    ) -> Iterator[tuple[RemoteReturn, ...]]:
         query = {
             "page_size": str(min(max(page_size, SMALLEST_RETURN_PAGE), LARGEST_RETURN_PAGE)),
             "sort_field": "update_time",
             "sort_order": "ASC",
         }
-        found: dict[str, RemoteReturn] = {}
         for _ in range(max_pages):
             page = self._gateway.call(
                 "POST", "/return_refund/202309/returns/search", read_return_page, query=query, body=body
             )
-            for each in page.returns:
-                # A return that changes between two pages is told twice: it moves to the end.
-                found.pop(each.return_id, None)
-                found[each.return_id] = each
+            yield page.returns
             if not page.next_page_token:
-                return tuple(found.values())
+                return
             if page.next_page_token == query.get("page_token"):
                 break
             query = {**query, "page_token": page.next_page_token}

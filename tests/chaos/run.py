@@ -33,7 +33,7 @@ STANDSTILL_SECONDS = 15.0  # with work due, something moves within this, whateve
 LOOK_SECONDS = 1.0
 MOST_ON_THEIR_WAY = 60  # buyers start no more returns than this ahead: every one of them meets faults
 HELP_SECONDS = 20.0  # a person looks this often while everything breaks, and once it does not, at each look
-POLL_SECONDS = 10.0  # between the turns of polls while everything breaks: each reads an hour of returns
+POLL_SECONDS = 20.0  # between the turns of polls: each reads an hour of returns
 
 
 class Run:
@@ -147,11 +147,14 @@ class Run:
         if time.monotonic() - self._helped_at > HELP_SECONDS:
             self._helped_at = time.monotonic()
             self._help()
+        self._let_polls_come()
+        self._look()
+        time.sleep(LOOK_SECONDS)
+
+    def _let_polls_come(self) -> None:
         if time.monotonic() - self._polled_at > POLL_SECONDS:
             self._polled_at = time.monotonic()
             patiently(progress.polls_are_due_now)
-        self._look()
-        time.sleep(LOOK_SECONDS)
 
     def _help(self) -> None:
         self.helped["a broken authorization"] += self._authorize_what_broke()
@@ -166,7 +169,7 @@ class Run:
         """Wait until everything is at rest, and every shop was searched; a person helps what asks for one."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            patiently(progress.polls_are_due_now)
+            self._let_polls_come()
             unrest, due = self._look()
             if (polls is None or patiently(polls.are_done)) and not unrest:
                 return

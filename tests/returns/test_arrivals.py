@@ -150,6 +150,6 @@ def test_order_that_the_oms_pushed_to_rebound_wakes_the_return_that_waits_for_it
     story.pushes(story.cast.oms, bought, ("hub-1", "usb-hub", "34.00", 1))
     assert due_now() == []
     tasks.upkeep()
-    assert "returns.tasks.read_order_feeds" in jobs()
+    assert "returns.tasks.chore read_order_feeds" in jobs()
     tasks.read_order_feeds()
     assert due_now() == [return_id]

@@ -1,15 +1,23 @@
 """Polling: a return whose webhooks were all lost still gets its label, and history that needs none gets no row."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from merchants.models import ShopAuthorization
+from merchants.models import Shop, ShopAuthorization
 from rebound_tts.demo.story import Story
 from returns.models import ReturnPoll, TikTokReturn
 from returns.polling import poll_due, polls_are_due
 from tests.returns.conftest import the_return
 
 SILENT = {"send": False}
+SEARCH = "tiktok POST /return_refund/202309/returns/search"
+
+
+def calls(story: Story) -> int:
+    """How often returns were searched."""
+    return story.sandbox.get("/calls")["by_endpoint"].get(SEARCH, 0)
 
 
 @pytest.fixture
@@ -78,6 +86,50 @@ def test_failed_poll_keeps_its_window(story, clock):
     poll_due(now=timezone.now())
     assert dict(ReturnPoll.objects.values_list("shop_id", "polled_until")) == before
     assert all("500" in error for error in ReturnPoll.objects.values_list("last_error", flat=True))
+
+
+@pytest.fixture
+def busy(story: Story, monkeypatch) -> Story:
+    """A shop with 25 returns that no webhook announced, searched in pages of ten."""
+    monkeypatch.setattr("rebound_tts.clients.tiktok_shop.LARGEST_RETURN_PAGE", 10)
+    player = story.cast.oms
+    ReturnPoll.objects.bulk_create(
+        ReturnPoll(merchant=shop.merchant, shop=shop, next_poll_at=timezone.now() + timedelta(days=1))
+        for shop in Shop.objects.exclude(pk=player.shop.pk).select_related("merchant")
+    )
+    start = int(timezone.now().timestamp()) - 3600
+    for number in range(25):
+        bought = story.buys(player, ("mug", "9.00", 1))
+        (return_id,) = story.returns(player, bought, bought.lines[0]["id"], webhook=SILENT)
+        story.sandbox.post(f"/returns/{return_id}", update_time=start + number, webhook=SILENT)
+    return story
+
+
+def test_search_of_a_large_shop_goes_on_where_its_turn_ended(busy, monkeypatch):
+    monkeypatch.setattr("returns.polling.HINTS_A_TURN", 9)
+    began = timezone.now()
+    found = []
+    for _ in range(3):
+        assert poll_due(now=timezone.now()) == 1
+        found.append(TikTokReturn.objects.count())
+    poll = ReturnPoll.objects.get(shop=busy.cast.oms.shop)
+    assert found == [10, 19, 25]  # the last of a turn is told again by the next: another may have its second
+    assert (poll.begun_at, poll.resume_after) == (None, None)
+    assert began <= poll.polled_until < poll.next_poll_at
+    assert set(TikTokReturn.objects.values_list("hint_count", flat=True)) == {1}
+
+
+def test_search_that_broke_off_keeps_what_it_found(busy, clock):
+    busy.sandbox.post("/faults", remote="tiktok", path_contains="/returns/search", kind="status", status=500, skip=2)
+    poll_due(now=timezone.now())
+    poll = ReturnPoll.objects.get(shop=busy.cast.oms.shop)
+    assert (TikTokReturn.objects.count(), poll.polled_until, "500" in poll.last_error) == (20, None, True)
+    begun_at, before = poll.begun_at, calls(busy)
+    clock.advance(minutes=16)
+    poll_due(now=timezone.now())
+    poll.refresh_from_db()
+    assert (TikTokReturn.objects.count(), poll.polled_until, poll.last_error) == (25, begun_at, "")
+    assert calls(busy) - before == 1  # not all over again
 
 
 def test_refusal_that_is_doubted_is_looked_at_again_within_a_minute(story, clock):

@@ -26,7 +26,9 @@ from tests.returns.conftest import return_event, the_return
 
 
 def jobs() -> list[str]:
-    return [SignedPackage.loads(job.payload)["func"] for job in OrmQ.objects.order_by("pk")]
+    """What is queued: "function argument"."""
+    found = [SignedPackage.loads(job.payload) for job in OrmQ.objects.order_by("pk")]
+    return [" ".join([job["func"], *job["args"]]) for job in found]
 
 
 def rest(bell: Any, seconds: float) -> None:
@@ -313,8 +315,41 @@ def test_upkeep_takes_up_what_a_broken_connection_stopped(db, bell):
 def test_poll_finds_what_no_webhook_told(story, inline):
     expected = story.all_matched()
     upkeep()
-    assert jobs() == ["returns.tasks.poll", "returns.tasks.tend"]
+    assert jobs() == ["returns.tasks.chore poll", "returns.tasks.chore tend"]
     assert poll() == 3
     assert the_return(expected.return_id).status == "OPEN"
     drain()
     assert the_return(expected.return_id).status == "DONE"
+
+
+@pytest.fixture
+def chores(monkeypatch) -> dict[str, Callable[[], int]]:
+    """What a worker may be asked to do beside labels; it has begun none yet."""
+    made: dict[str, Callable[[], int]] = {}
+    monkeypatch.setattr(tasks, "CHORES", made)
+    monkeypatch.setattr(tasks, "_chores", {})
+    return made
+
+
+def test_worker_is_free_while_a_shop_is_searched_and_searches_once_at_a_time(chores):
+    goes_on, searches = threading.Event(), []
+
+    def search() -> int:
+        searches.append(goes_on.wait(10))
+        return 1
+
+    chores["poll"] = search
+    assert [tasks.chore("poll"), tasks.chore("poll")] == [True, False]
+    goes_on.set()
+    tasks._chores["poll"].result(10)
+    assert tasks.chore("poll") is True
+    tasks._chores["poll"].result(10)
+    assert searches == [True, True]
+
+
+def test_chore_that_crashed_is_logged_and_begun_again(chores, caplog):
+    chores["tend"] = lambda: 1 // 0
+    for _ in range(2):
+        assert tasks.chore("tend") is True
+        tasks._chores["tend"].result(10)
+    assert [(each.message, each.chore) for each in caplog.records] == [("a chore crashed", "tend")] * 2
