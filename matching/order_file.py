@@ -178,6 +178,11 @@ class CsvFile:
         self._rows = csv.reader(self._with_first(first), delimiter=delimiter)
         header = [name.strip() for name in self._next_row() or []]
         self.columns = _columns(header)
+        self.width = max(column.index for column in self.columns) + 1
+        self.names_oms_order = any(column.name == "omsOrderId" and column.kind == "metadata" for column in self.columns)
+        cells = [(column.index, column.name, column) for column in self.columns]
+        self.of_items = [each for each in cells if each[2].is_of_item]
+        self.of_orders = [each for each in cells if not each[2].is_of_item]
         self.is_report = any(name in ERROR_COLUMNS for name in header)
         self.delimiter = delimiter
         kept = [name for name in header if name not in ERROR_COLUMNS]
@@ -249,6 +254,10 @@ class Column:
     name: str
     kind: str  # "order", "flag", "oms", "address", "metadata"; of an item "item", "quantity", ...
 
+    @property
+    def is_of_item(self) -> bool:
+        return self.kind.startswith(("item", "quantity"))
+
 
 def _columns(header: list[str]) -> list[Column]:
     """Raises OrderFileError."""
@@ -306,39 +315,40 @@ class CsvOrder:
         address: dict[str, str] = {}
         metadata: dict[str, str] = {}
         homes: dict[str, dict[str, Any]] = {"address": address, "metadata": metadata}
-        has_oms_order_id = False
-        columns = self.file.columns
-        width = max(column.index for column in columns) + 1
+        file = self.file
+        first: list[str] = []
         for number, row in enumerate(self.rows):
-            cells = row + [""] * (width - len(row))  # a spreadsheet leaves out empty cells at the end
-            if self.file.is_report:
+            cells = row + [""] * (file.width - len(row))  # a spreadsheet leaves out empty cells at the end
+            if file.is_report:
                 cells = [unescaped(cell) for cell in cells]
             item: dict[str, Any] = {}
             item_metadata: dict[str, str] = {}
-            for column in columns:
-                has_oms_order_id = has_oms_order_id or column.name == "omsOrderId"
-                cell = cells[column.index]
+            for index, name, column in file.of_items:
+                cell = cells[index]
                 if not cell:
                     continue
                 match column.kind:
                     case "item":
-                        item[column.name] = cell
+                        item[name] = cell
                     case "item metadata":
-                        item_metadata[column.name] = cell
+                        item_metadata[name] = cell
                     case "quantity":
                         item["quantity"] = int(cell) if cell.isascii() and cell.isdigit() and len(cell) < 10 else cell
-                    case "item flag":
-                        item[column.name] = _flag(cell)
-                    case kind:
-                        value: Any = _flag(cell) if kind == "flag" else cell
-                        home = homes.get(kind, body)
-                        if home.setdefault(column.name, value) != value:
-                            said = f"Row {number + 1} of this order says otherwise than a row before it."
-                            findings.append(_differs(column, said))
+                    case _:
+                        item[name] = _flag(cell)
+            for index, name, column in file.of_orders:
+                cell = cells[index]
+                if not cell or (first and cell == first[index]):
+                    continue
+                value: Any = _flag(cell) if column.kind == "flag" else cell
+                if homes.get(column.kind, body).setdefault(name, value) != value:
+                    said = f"Row {number + 1} of this order says otherwise than a row before it."
+                    findings.append(_differs(column, said))
+            first = first or cells
             if item or item_metadata:
                 body["salesItems"].append(item | {"clientMetadata": item_metadata})
         body.setdefault("clientOrderId", "")
-        if not has_oms_order_id:
+        if not file.names_oms_order:
             metadata["omsOrderId"] = body["clientOrderId"]
         body["clientMetadata"] = metadata
         if address:
@@ -358,7 +368,7 @@ class CsvOrder:
 
     def _rows_of_items(self) -> list[int]:
         """The row of each item: rows without any cell of an item have none."""
-        of_items = [column.index for column in self.file.columns if column.kind.startswith(("item", "quantity"))]
+        of_items = [index for index, _, _ in self.file.of_items]
         return [
             number for number, row in enumerate(self.rows) if any(index < len(row) and row[index] for index in of_items)
         ]

@@ -4,7 +4,8 @@
 were checked: the database's constraints stand, a model's own `save` and validators do not run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connection, models
 def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows of these columns (attribute names); every other column gets its default.
 
-    Values are as the database takes them: JSON as text, sealed bytes, times from `moment`. Called in a transaction;
+    Values are as the database takes them: JSON as text, sealed bytes, times from `moments`. Called in a transaction;
     raises IntegrityError, after which the caller's savepoint is to be rolled back.
     """
     names, defaults = _others(model, tuple(columns))
@@ -59,6 +60,7 @@ def new_keys(model: type[models.Model], count: int) -> Sequence[int]:
         return range(first, first + count)
 
 
-def moment(value: Any) -> Any:
-    """A time, or None, as the database takes it."""
-    return None if value is None else connection.ops.adapt_datetimefield_value(value)
+def moments() -> Callable[[datetime | None], Any]:
+    """What makes a time, or None, as the database takes it. Asked for once a batch: the connection is looked up."""
+    adapted: Callable[[datetime | None], Any] = connection.ops.adapt_datetimefield_value
+    return adapted

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from matching.errands import queue_errands, relaying_account, writing_shop
 from matching.models import ITEM_COLUMNS, OrderSource, SalesOrder, SalesOrderItem
 from matching.order_facts import ItemFacts, OrderFacts
-from matching.order_rows import insert_rows, moment, new_keys
+from matching.order_rows import insert_rows, moments, new_keys
 from merchants.encryption import seal
 from merchants.models import ApiClient, Merchant
 from rebound_tts.clients.rebound_orders import ADDRESS_NAMES
@@ -180,6 +180,7 @@ def _insert(
     if not new:
         return {}
     context = _address_context()
+    moment = moments()
     at = moment(now)
     client_id = None if client is None else client.pk
     keys = new_keys(SalesOrder, len(new))

@@ -74,6 +74,11 @@ def test_spreadsheets_write_it_in_several_ways(text: str, delimiter: str) -> Non
     assert found(written) == [("A,B\n1", [("a1", 1)])]
 
 
+def test_metadata_of_an_item_says_nothing_of_the_order() -> None:
+    text = "clientOrderId,omsItemId,quantity,sku,itemMetadata.omsOrderId\nA,a1,1,s,X\nA,a2,1,s,Y\n"
+    assert found(text) == [("A", [("a1", 1), ("a2", 1)])]
+
+
 def test_metadata_has_columns_of_its_own() -> None:
     text = "clientOrderId,omsOrderId,omsItemId,quantity,clientMetadata.ttsOrderId,itemMetadata.color\nA,A,a1,1,57,red\n"
     facts = orders(text)[0].check()
