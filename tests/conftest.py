@@ -15,6 +15,7 @@ from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
 
 from merchants import connections as connections_of_merchants
 from rebound_tts.demo.cast import Cast, assemble
@@ -23,6 +24,10 @@ from rebound_tts.demo.story import Story
 from rebound_tts.sandbox.server import Sandbox
 
 T = TypeVar("T")
+
+# A busy machine is no failure: how long an example takes says nothing of whether it holds.
+hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -222,7 +222,7 @@ def test_the_good_answer_is_read(name: str):
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_anything_at_any_place(name: str, data: st.DataObject):
     call, good = CALLS[name]
@@ -241,7 +241,7 @@ def test_each_wrong_type_at_each_place(name: str, wrong: object):
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(body=st.binary(max_size=60), status=st.integers(200, 599))
 def test_any_bytes(name: str, body: bytes, status: int):
     ask(CALLS[name][0], body, status)

@@ -23,7 +23,7 @@ from matching.matcher import (
 
 T = TypeVar("T")
 
-thorough = settings(deadline=None, max_examples=100)
+thorough = settings(max_examples=100)
 
 # Few ids, near to one another, so that they meet; and any text at all, so that nothing is taken for granted.
 NEAR_IDS = ["1", "2", "01", "001", "SO-1", "so-1", "SO-01", "SO-SO-1", "1-EU", "SO-1-eu", "0", "00", "a", "A", "00A"]

@@ -48,7 +48,7 @@ def rules_decide(shop: Shop, return_id: str, order: SalesOrder, item: SalesOrder
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.lists(ACTS, max_size=12))
 def test_units_hold_and_a_persons_word_stands_in_any_order(acts: list[tuple[str, str]]) -> None:
     try:

@@ -59,7 +59,7 @@ PUSHES = st.lists(st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 7)), 
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pushes=PUSHES)
 def test_any_order_of_arrival_ends_in_the_same_state(pushes: list[list[tuple[str, int]]]) -> None:
     newest = {

@@ -169,7 +169,7 @@ ORDERS = st.fixed_dictionaries(
 ).map(lambda change: ORDER | change)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ORDERS, st.booleans(), st.booleans())
 def test_both_ways_agree(order: dict[str, Any], indented: bool, is_ascii: bool) -> None:
     text = json.dumps(order, indent=1 if indented else None, ensure_ascii=is_ascii)
@@ -178,7 +178,7 @@ def test_both_ways_agree(order: dict[str, Any], indented: bool, is_ascii: bool) 
     assert quick is None or isinstance(check_order(json.loads(text, parse_float=str)), OrderFacts)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_both_ways_agree_on_text_that_was_tampered_with(data: st.DataObject) -> None:
     """Pieces of good orders cut out, doubled and moved: names twice, quotes open, escapes cut."""

@@ -28,7 +28,7 @@ from tests.returns.conftest import rebound_signature_of, return_event, signature
 pytestmark = pytest.mark.django_db
 client = Client(raise_request_exception=False)  # one for all: each builds the middleware anew
 # Each example is undone, so that the next one finds the fixtures as they were.
-fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 header_texts = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_characters="\r\n"), max_size=80)
 values = st.recursive(

@@ -27,7 +27,7 @@ BODY = st.binary(max_size=60) | (ANY | BENT | BENT_ITEM | st.lists(BENT | BENT_I
 CALLS = st.sampled_from(
     [("POST", ROOT), ("POST", f"{ROOT}:batch"), ("POST", f"{ROOT}:validate"), ("PUT", f"{ROOT}/SO-1")]
 )
-fuzz = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def is_proper(response: Any) -> bool:

@@ -37,7 +37,6 @@ def test_whatever_the_file_allows_is_answered_as_the_file_says(label: str, live_
     @seed(7)
     @settings(
         max_examples=12,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -177,7 +177,7 @@ def test_a_finding_survives_storage():
 IDS = st.text(alphabet="aA#-0019", min_size=1, max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(IDS, max_size=8, unique=True), st.lists(IDS, max_size=8, unique=True))
 def test_an_offered_rule_does_what_it_says_and_makes_nothing_equal(at_tiktok: list[str], held: list[str]):
     sample = [
