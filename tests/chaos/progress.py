@@ -81,8 +81,11 @@ def progress_of_all() -> tuple[int, int, Any]:
     # Not how many wait: what arrives is no work that goes on.
     latest = StepAttempt.objects.aggregate(Max("finished_at"), Max("pk")), WebhookEvent.objects.count() - waiting
     # Taken up by the next upkeep, of a worker whose clock is ahead too: a link may be made at ReBound at any moment.
+    # Not of a return that was cancelled since.
     looks = ReboundReturn.objects.filter(
-        late_look_at__lte=now + timedelta(seconds=SKEW_SECONDS), tiktok_returns__label_delivered_at__isnull=False
+        late_look_at__lte=now + timedelta(seconds=SKEW_SECONDS),
+        tiktok_returns__label_delivered_at__isnull=False,
+        tiktok_returns__status=Status.DONE,
     ).count()
     claimed = TikTokReturn.objects.filter(claimed_until__gte=now).exclude(status=Status.NEEDS_ATTENTION).count()
     return rows.count() + waiting + claimed + looks, due, latest

@@ -28,7 +28,8 @@ from tests.chaos.services import Postgres, Redis, Sqlite
 from tests.chaos.standstill import Standstill
 
 BUYERS = 4  # threads that start returns
-SETTLE_SECONDS = 300.0  # after the last fault, everything is at rest within this
+SETTLE_SECONDS = 300.0  # after the last fault, everything is at rest within this, and
+SETTLE_SECONDS_EACH = 0.03  # for each parcel: every shop is searched twice, and each row of it read
 STANDSTILL_SECONDS = 15.0  # with work due, something moves within this, whatever was killed
 LOOK_SECONDS = 1.0
 MOST_ON_THEIR_WAY = 60  # buyers start no more returns than this ahead: every one of them meets faults
@@ -167,14 +168,15 @@ class Run:
 
     def _settle(self, *, polls: progress.Polls | None = None) -> None:
         """Wait until everything is at rest, and every shop was searched; a person helps what asks for one."""
-        deadline = time.monotonic() + SETTLE_SECONDS
+        seconds = SETTLE_SECONDS + SETTLE_SECONDS_EACH * self.returns
+        deadline = time.monotonic() + seconds
         while True:
             self._let_polls_come()
             unrest, due = self._look()
             if (polls is None or patiently(polls.are_done)) and not unrest:
                 return
             if time.monotonic() > deadline:
-                say(f"  not at rest after {SETTLE_SECONDS:.0f} s: {unrest} returns and events, {due} of them due")
+                say(f"  not at rest after {seconds:.0f} s: {unrest} returns and events, {due} of them due")
                 say(f"  {listed(patiently(progress.what_does_not_rest))}")
                 return
             self._help()
