@@ -49,7 +49,7 @@ SEES = (
     | _views("matching", "salesorder", "salesorderitem", "match", "itemmatch", "orderpush", "orderimport")
     | _views("matching", "orderrelay", "orderfeed", "referencewrite", "coveragecheck")
     | _views("returns", "tiktokreturn", "tiktokreturnitem", "reboundreturn", "returnlabel", "stepattempt")
-    | _views("returns", "webhookevent", "alertchannel", "alertdelivery")
+    | _views("returns", "webhookevent", "returnpoll", "alertchannel", "alertdelivery")
 )
 MENDS = frozenset(
     {

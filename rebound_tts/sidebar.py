@@ -56,6 +56,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _entry(request, _("Merchants"), "store", "merchants_merchant"),
                 _entry(request, _("Shops"), "storefront", "merchants_shop"),
+                _entry(request, _("Return polls"), "manage_search", "returns_returnpoll"),
                 _entry(request, _("Coverage checks"), "fact_check", "matching_coveragecheck"),
                 _entry(request, _("Settings over time"), "manage_history", "merchants_shopsettings"),
                 _entry(request, _("Alert channels"), "notifications", "returns_alertchannel"),

@@ -303,6 +303,8 @@ class ReturnPoll(models.Model):
     next_poll_at = models.DateTimeField()
     last_error = models.CharField(max_length=500, blank=True)
 
+    objects = TenantQuerySet.as_manager()
+
     class Meta:
         indexes = [models.Index(fields=["next_poll_at"], name="polls_due")]
 

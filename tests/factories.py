@@ -30,6 +30,7 @@ from returns.models import (
     LabelFormat,
     ReboundReturn,
     ReturnLabel,
+    ReturnPoll,
     Status,
     Step,
     StepAttempt,
@@ -179,6 +180,15 @@ class OrderFeedFactory(DjangoModelFactory):
     account = factory.SubFactory(ReboundAccountFactory)
     merchant = same("account")
     next_read_at = now()
+
+
+class ReturnPollFactory(DjangoModelFactory):
+    class Meta:
+        model = ReturnPoll
+
+    shop = factory.SubFactory(ShopFactory)
+    merchant = same("shop")
+    next_poll_at = now()
 
 
 class MatchFactory(DjangoModelFactory):

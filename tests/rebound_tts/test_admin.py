@@ -63,6 +63,7 @@ def one_of_everything(word: str) -> Merchant:
     order = factories.SalesOrderFactory(merchant=merchant, external_order_id=f"{word}-order", api_client=oms)
     factories.OrderRelayFactory(order=order, account=account)
     factories.OrderFeedFactory(account=account, last_error=f"{word} feed")
+    factories.ReturnPollFactory(shop=shop, last_error=f"{word} search")
     factories.ReferenceWriteFactory(order=order, shop=shop, detail=f"{word} references")
     OrderImport.objects.create(
         merchant=merchant, file_name=f"{word}.csv", kind="CSV", size=1, is_stored=False, created_at=now
