@@ -30,6 +30,25 @@ hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
 
 
+USES_DATABASE = {"db", "transactional_db", "live_server"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-alone", action="store_true", help="only tests that use the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("database_alone"):
+        return
+    uses = [
+        item
+        for item in items
+        if item.get_closest_marker("django_db") or not USES_DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
+    ]
+    config.hook.pytest_deselected(items=[*set(items).difference(uses)])
+    items[:] = uses
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Django empties SQLite after a test with transactions by deleting, which the audit log's trigger would refuse."""

@@ -9,11 +9,13 @@ import sys
 
 import psycopg
 
-# These never touch the database of the run, or look at pages that are the same on both: once is enough.
+# What never touches the database of the run, or looks at pages that are the same on both: once is enough.
 ON_SQLITE_ALONE = (
+    "--database-alone",
     "--ignore=tests/clients",
     "--ignore=tests/sandbox",
     "--ignore=tests/browser",
+    "--ignore=tests/rebound_tts/test_admin_leaks.py",
     "--ignore=tests/rebound_tts/test_work.py",
     "--ignore=tests/chaos/test_stopping.py",
     "--ignore=tests/rebound_tts/test_migrations.py",

@@ -76,10 +76,11 @@ class Installation:
 
 
 @pytest.fixture
-def sqlite(migrated_file: Path, tmp_path: Path) -> Installation:
+def sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
     if connection.vendor != "sqlite":
         pytest.skip("this run is on PostgreSQL")
-    return Installation(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'live.sqlite3')}")
+    migrated: Path = request.getfixturevalue("migrated_file")  # not made for nothing
+    return Installation(f"sqlite:///{shutil.copy(migrated, tmp_path / 'live.sqlite3')}")
 
 
 @pytest.fixture
