@@ -52,7 +52,7 @@ class WebhooksMiddleware:
     """Straight to the view of a webhook, whose signature says all that the rest would ask; first in MIDDLEWARE.
 
     No browser reads the answer, so it needs no header for one; the rest would cost a quarter of the request. Plain
-    HTTP, where HTTPS is asked for, goes the whole way, which refuses it.
+    HTTP, where HTTPS is asked for, goes the whole way, which sends it on to HTTPS.
     """
 
     def __init__(self, get_response: Any) -> None:
