@@ -60,8 +60,12 @@ def silent_port() -> Iterator[str]:
         yield f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
+# What an impatient transport (0.6 s in all) has left long before the remote would end, however busy the machine.
+ENDLESS, SOON = 60.0, 10.0
+
+
 def hang(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(0.9)
+    time.sleep(ENDLESS)
 
 
 def drop(handler: BaseHTTPRequestHandler) -> None:
@@ -73,8 +77,8 @@ def half_an_answer(handler: BaseHTTPRequestHandler) -> None:
 
 
 def drip_body(handler: BaseHTTPRequestHandler) -> None:
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-    for _ in range(100):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n")
+    for _ in range(600):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.1)
@@ -82,14 +86,14 @@ def drip_body(handler: BaseHTTPRequestHandler) -> None:
 
 def drip_chunks(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for _ in range(100):
+    for _ in range(600):
         handler.wfile.write(b"1\r\nx\r\n")
         handler.wfile.flush()
         time.sleep(0.1)
 
 
 def drip_headers(handler: BaseHTTPRequestHandler) -> None:
-    for char in b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 100:
+    for char in b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 600:
         handler.wfile.write(bytes([char]))
         handler.wfile.flush()
         time.sleep(0.1)
@@ -131,14 +135,14 @@ def test_request_with_an_id_that_changes_the_path_is_refused(bad: str):
 @pytest.mark.parametrize("script", UNANSWERED)
 @pytest.mark.parametrize(("safe", "kind"), [(True, TemporaryError), (False, UnknownOutcomeError)])
 def test_send_without_an_answer_is_temporary_only_if_safe(
-    remote: Remote, transport: Transport, script, safe: bool, kind: type[RemoteError]
+    remote: Remote, impatient: Transport, script, safe: bool, kind: type[RemoteError]
 ):
     remote.replies(script)
     started = time.monotonic()
     with pytest.raises(RemoteError) as raised:
-        transport.send(request(remote.url, safe=safe))
+        impatient.send(request(remote.url, safe=safe))
     assert type(raised.value) is kind
-    assert time.monotonic() - started < 1.0  # the total limit is 0.6 s
+    assert time.monotonic() - started < SOON
     assert_tells_no_secret(raised.value)
 
 
@@ -199,7 +203,12 @@ def test_send_to_a_certificate_that_is_not_trusted_was_never_sent(tls_remote: Re
 
 @pytest.mark.parametrize("script", UNANSWERED)
 def test_send_over_tls_keeps_its_connection_and_its_limits(
-    tls_remote: Remote, transport: Transport, certificate: Path, monkeypatch: pytest.MonkeyPatch, script
+    tls_remote: Remote,
+    transport: Transport,
+    impatient: Transport,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script,
 ):
     def trusting(**_: bool) -> requests.Session:
         session = new_session()
@@ -210,10 +219,11 @@ def test_send_over_tls_keeps_its_connection_and_its_limits(
     tls_remote.replies(Reply(200, b"one"), Reply(200, b"x" * 100_000), script)
     assert transport.send(request(tls_remote.url)).body == b"one"
     assert transport.send(request(tls_remote.url)).body == b"x" * 100_000
+    impatient._idle = transport._idle  # the same connection, with its limits
     started = time.monotonic()
     with pytest.raises(UnknownOutcomeError):
-        transport.send(request(tls_remote.url, safe=False))
-    assert time.monotonic() - started < 1.0
+        impatient.send(request(tls_remote.url, safe=False))
+    assert time.monotonic() - started < SOON
     assert len({each.connection for each in tls_remote.received}) == 1
 
 
@@ -322,11 +332,14 @@ def test_send_after_a_fork_opens_its_own_connection(remote: Remote, transport: T
     assert len({each.connection for each in remote.received}) == 2
 
 
-def test_send_works_after_a_failed_call_on_the_same_connection(remote: Remote, transport: Transport):
+def test_send_works_after_a_failed_call_on_the_same_connection(
+    remote: Remote, transport: Transport, impatient: Transport
+):
+    impatient._idle = transport._idle
     remote.replies(Reply(200, b"one"), drip_body, Reply(200, b"three"))
     assert transport.send(request(remote.url)).body == b"one"
     with pytest.raises(TemporaryError):
-        transport.send(request(remote.url))
+        impatient.send(request(remote.url))
     assert transport.send(request(remote.url)).body == b"three"
 
 
@@ -342,7 +355,7 @@ def test_send_on_a_connection_that_the_remote_closed_while_idle_opens_a_new_one(
 
 def test_observer_is_told_of_each_call_without_ids_or_query(remote: Remote):
     calls: list[Call] = []
-    transport = Transport(read_timeout=0.3, observer=calls.append)
+    transport = Transport(observer=calls.append)
     remote.replies(Reply(503), drop)
     transport.send(request(remote.url))
     with pytest.raises(UnknownOutcomeError):
@@ -351,7 +364,7 @@ def test_observer_is_told_of_each_call_without_ids_or_query(remote: Remote):
         ("rebound", "POST", "/things/{id}", 503, ""),
         ("rebound", "POST", "/things/{id}", None, "UnknownOutcomeError"),
     ]
-    assert all(0 < each.seconds < 1 for each in calls)
+    assert all(0 < each.seconds < SOON for each in calls)
 
 
 def test_observer_that_fails_does_not_change_the_outcome(remote: Remote, caplog):

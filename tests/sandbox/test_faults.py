@@ -135,9 +135,9 @@ def test_page_and_controls_are_never_touched(control: Control, http: requests.Se
 @pytest.mark.parametrize(
     ("settings", "slow"),
     [
-        ({"latency_ms": 150}, ["tiktok", "rebound"]),
-        ({"tiktok_latency_ms": 150}, ["tiktok"]),
-        ({"latency_ms": 150, "tiktok_latency_ms": 0}, ["rebound"]),
+        ({"latency_ms": 500}, ["tiktok", "rebound"]),
+        ({"tiktok_latency_ms": 500}, ["tiktok"]),
+        ({"latency_ms": 500, "tiktok_latency_ms": 0}, ["rebound"]),
     ],
 )
 def test_latency_is_added_to_the_remotes_meant(
@@ -152,7 +152,7 @@ def test_latency_is_added_to_the_remotes_meant(
         started = time.monotonic()
         call()
         seconds[name] = time.monotonic() - started
-    assert [name for name, spent in seconds.items() if spent >= 0.15] == slow
+    assert [name for name, spent in seconds.items() if spent >= 0.5] == slow
 
 
 def test_calls_are_counted_by_endpoint(

