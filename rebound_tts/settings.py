@@ -227,9 +227,8 @@ DATABASES = {"default": database()}
 # --- Queue: our tables are the list of work, a job is a wake-up -----------------------------------------
 
 QUEUE_WORKERS = number("QUEUE_WORKERS", 2, least=1, most=64)
-RETURNS_AT_A_TIME = number(
-    "RETURNS_AT_A_TIME", 16, least=1, most=64
-)  # threads a worker: remote calls wait, not compute
+# Threads a worker: remote calls wait, not compute. Each keeps a connection to the database; PostgreSQL has 100 to give.
+RETURNS_AT_A_TIME = number("RETURNS_AT_A_TIME", min(max(48 // QUEUE_WORKERS, 4), 24), least=1, most=64)
 REDIS_URL = env.str("REDIS_URL", default="")
 Q_CLUSTER: dict[str, Any] = {
     "name": "rebound_tts",
