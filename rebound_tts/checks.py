@@ -1,10 +1,16 @@
 """System checks of the installation: each with an id and a hint that says what to do."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+# Connections of a worker besides those of the returns it carries: errands, chores, and its own. See returns/tasks.py.
+BESIDE_RETURNS = 14
+OF_THE_CLUSTER = 4  # its supervisor, sentinel, monitor and pusher
 
 
 @register("rebound_tts")
@@ -78,4 +84,28 @@ def remotes_use_tls(**_: Any) -> list[CheckMessage]:
         )
         for name, address in remotes.items()
         if not address.startswith("https://")
+    ]
+
+
+@register(Tags.database)
+def database_connections(databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Where PostgreSQL gives fewer than our threads may want, some returns find none, and wait for a lease to end."""
+    connection = connections["default"]
+    if "default" not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        )
+        (given,) = cursor.fetchone()
+    workers = settings.QUEUE_WORKERS * (settings.RETURNS_AT_A_TIME + BESIDE_RETURNS) + OF_THE_CLUSTER
+    wanted = settings.WEB_PROCESSES * settings.WEB_THREADS + workers
+    if wanted <= given:
+        return []
+    return [
+        Warning(
+            f"One web server and one set of workers may want {wanted} connections; PostgreSQL gives {given}.",
+            hint="Raise its max_connections, or lower QUEUE_WORKERS or RETURNS_AT_A_TIME.",
+            id="rebound_tts.W002",
+        )
     ]

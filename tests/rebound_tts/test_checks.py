@@ -3,9 +3,10 @@
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
+from django.db import connection
 
 from merchants.models import Merchant
-from rebound_tts.checks import admin_pages, queue_settings, remotes_use_tls, tiktok_app
+from rebound_tts.checks import admin_pages, database_connections, queue_settings, remotes_use_tls, tiktok_app
 
 
 def ids(found: list) -> list[str]:
@@ -84,3 +85,13 @@ def test_rebound_without_https_is_a_warning_that_names_it(settings, setting, env
 def test_migrations_say_what_the_models_say(db, capsys):
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.django_db
+def test_more_connections_than_postgresql_gives_are_a_warning(settings):
+    settings.QUEUE_WORKERS = 1
+    assert database_connections(databases=["default"]) == []
+    settings.QUEUE_WORKERS = 64
+    found = ids(database_connections(databases=["default"]))
+    assert found == (["rebound_tts.W002"] if connection.vendor == "postgresql" else [])
+    assert database_connections(databases=None) == []
