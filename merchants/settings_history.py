@@ -4,7 +4,7 @@ A version holds all settings, so that two are compared and one is read without t
 Whoever saves settings calls `note_settings`; it writes nothing where nothing changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from django.db.models import Case, F, When
 from merchants.audit import kept
 
 if TYPE_CHECKING:
-    from merchants.models import Shop
+    from merchants.models import Lane, Shop
 
 FOUND = "as it was found"
 # In the order in which they are shown.
@@ -87,10 +87,12 @@ def settings_of(shop: "Shop") -> dict[str, Any]:
     found: dict[str, Any] = {name: getattr(shop, name) for name in COLUMNS}
     found["match_wait"] = int(shop.match_wait.total_seconds())
     found["rebound_account"] = kept(shop.rebound_account or "")
-    found["lanes"] = {
-        lane.country: {name: getattr(lane, name) for name in LANE_COLUMNS} for lane in shop.lanes.order_by("country")
-    }
+    found["lanes"] = _by_country(shop.lanes.order_by("country"))
     return found
+
+
+def _by_country(lanes: Iterable["Lane"]) -> dict[str, dict[str, Any]]:
+    return {lane.country: {name: getattr(lane, name) for name in LANE_COLUMNS} for lane in lanes}
 
 
 def note_settings(*, shop: "Shop", by: str, now: datetime, reason: str = "") -> ShopSettings | None:
@@ -120,28 +122,29 @@ def note_what_was_found(*, shop: "Shop", now: datetime) -> None:
 
 
 def copy_settings(
-    *, source: "Shop", target: "Shop", with_lanes: bool, by: str, now: datetime, reason: str
+    *, source: "Shop", target: "Shop", lanes: Sequence["Lane"] | None, by: str, now: datetime, reason: str
 ) -> ShopSettings | None:
-    """Give one shop the settings of another; its connection and its ReBound account stay its own. With lanes, the lanes
-    of the target are replaced. Answers the new version, None where nothing differed."""
+    """Give one shop the settings of another; its connection and its ReBound account stay its own. `lanes` replace those
+    of the target; None leaves them alone. Answers the new version, None where nothing differed."""
     with transaction.atomic():
         note_what_was_found(shop=target, now=now)
         given = {name: getattr(source, name) for name in COLUMNS}
         type(target).objects.filter(pk=target.pk).update(**given)
-        if with_lanes:
+        if lanes is not None:
+            given_lanes = _by_country(lanes)
             target.lanes.all().delete()
-            for lane in source.lanes.order_by("country"):
-                columns = {name: getattr(lane, name) for name in LANE_COLUMNS}
-                target.lanes.create(merchant_id=target.merchant_id, country=lane.country, **columns)
+            for country, columns in given_lanes.items():
+                target.lanes.create(merchant_id=target.merchant_id, country=country, **columns)
         return note_settings(shop=target, by=by, now=now, reason=reason)
 
 
-def after_copying(*, source: "Shop", target: "Shop", with_lanes: bool) -> dict[str, Any]:
+def after_copying(*, source: "Shop", target: "Shop", lanes: Sequence["Lane"] | None) -> dict[str, Any]:
     """What the target's settings would be; to compare with what they are."""
     found = settings_of(target)
     given = settings_of(source)
-    kept = {"rebound_account"} if with_lanes else {"rebound_account", "lanes"}
-    return {name: found[name] if name in kept else given[name] for name in found}
+    given["rebound_account"] = found["rebound_account"]
+    given["lanes"] = found["lanes"] if lanes is None else _by_country(lanes)
+    return given
 
 
 def settings_applied(*, shop: "Shop", at: datetime) -> Applied:

@@ -19,8 +19,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 from merchants.act_pages import ReasonForm, act_page
 from merchants.admin_filters import ShopHealth
 from merchants.audit import record_act
+from merchants.copying import lanes_that_fit
 from merchants.installs import standings
 from merchants.models import Lane, ReboundAccount, Shop, ShopSettings, ShopState
+from merchants.providers import shipping_providers
 from merchants.services import pause_shop, resume_shop
 from merchants.settings_history import (
     after_copying,
@@ -32,6 +34,7 @@ from merchants.settings_history import (
 )
 from merchants.staff import within
 from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, TenantAdmin, TenantInline, json_panel
+from rebound_tts.clients.errors import RemoteError
 
 VERSIONS_SHOWN = 10
 
@@ -251,15 +254,15 @@ class ShopAdmin(TenantAdmin):
         form = CopyForm(request.POST or None, shops=others)
         found = None
         buttons = [("show", _("Show the difference"))]
-        if request.method == "POST" and form.is_valid():
-            source, with_lanes = form.cleaned_data["source"], form.cleaned_data["with_lanes"]
-            found = differences(settings_of(shop), after_copying(source=source, target=shop, with_lanes=with_lanes))
+        if request.method == "POST" and form.is_valid() and form.finds_lanes(shop):
+            source, lanes = form.cleaned_data["source"], form.lanes
+            found = differences(settings_of(shop), after_copying(source=source, target=shop, lanes=lanes))
             if found and "copy" in request.POST:
                 reason, now = form.cleaned_data["reason"], timezone.now()
                 copy_settings(
                     source=source,
                     target=shop,
-                    with_lanes=with_lanes,
+                    lanes=lanes,
                     by=request.user.get_username(),
                     now=now,
                     reason=reason,
@@ -269,6 +272,9 @@ class ShopAdmin(TenantAdmin):
                     act="Copied settings", actor=request.user, subject=shop, reason=reason, detail=detail, now=now
                 )
                 return self._back(request, shop, _("The settings were copied."))
+            if form.left_out:
+                countries = ", ".join(country or str(_("every other country")) for country in form.left_out)
+                messages.warning(request, _("TikTok lists another carrier for this shop. Not copied: %s.") % countries)
             if found:
                 buttons.append(("copy", _("Copy these settings")))
         return act_page(
@@ -322,6 +328,26 @@ class CopyForm(forms.Form):
     def __init__(self, *args: Any, shops: QuerySet[Shop], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["source"].queryset = shops  # type: ignore[attr-defined]  # a ModelChoiceField
+        self.lanes: list[Lane] | None = None  # what is copied of them, if any
+        self.left_out: list[str] = []  # the countries whose lanes are not, "" for every other
+
+    def finds_lanes(self, target: Shop) -> bool:
+        """Whether TikTok says which lanes fit, where lanes are asked for: a label is refused that names a carrier which
+        it does not list for the shop. Where one does not fit, the target's own lane of that country stays."""
+        if not self.cleaned_data["with_lanes"]:
+            return True
+        try:
+            providers = shipping_providers(target)
+        except RemoteError as error:
+            refused = _(
+                "TikTok does not say which carriers this shop may use: %s. Try again, or copy without the lanes."
+            )
+            self.add_error("with_lanes", refused % error)
+            return False
+        fitting, left_out = lanes_that_fit(self.cleaned_data["source"], providers=providers)
+        self.left_out = sorted((lane.country for lane in left_out), key=lambda country: (not country, country))
+        self.lanes = [*fitting, *target.lanes.filter(country__in=self.left_out)]
+        return True
 
 
 @admin.register(ShopSettings)

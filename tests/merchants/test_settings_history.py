@@ -9,9 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from merchants import shop_admin
 from merchants.models import AuditEntry, Shop, ShopSettings, ShopState, StaffAssignment
 from merchants.settings_history import differences, note_settings, settings_applied, settings_of
 from merchants.staff import Role
+from rebound_tts.clients.errors import TemporaryError
 from tests.factories import LaneFactory, ShopFactory
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +109,15 @@ def test_page_notes_what_was_found_and_who_changed_what(client: Client, manager:
     )
 
 
-def test_settings_are_copied_once_the_difference_was_seen(client: Client, manager: User):
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The carriers that TikTok lists for every shop."""
+    providers = {"7117858858072016701": "Royal Mail"}
+    monkeypatch.setattr(shop_admin, "shipping_providers", lambda shop: providers)
+    return providers
+
+
+def test_settings_are_copied_once_the_difference_was_seen(client: Client, manager: User, listed: dict[str, str]):
     source = ShopFactory(match_wait=timedelta(minutes=30), id_ignore_case=True)
     target = ShopFactory(merchant=source.merchant)
     LaneFactory(shop=source, country="DE", carrier_service="DHL")
@@ -132,6 +142,43 @@ def test_settings_are_copied_once_the_difference_was_seen(client: Client, manage
     assert AuditEntry.objects.get().act == "Copied settings"
     again = client.post(page(target, "copy_settings"), {**sent, "copy": "1"})
     assert (again.status_code, again.context["differences"]) == (200, [])
+
+
+def test_lane_whose_carrier_tiktok_does_not_list_is_not_copied(client: Client, manager: User, listed: dict[str, str]):
+    source = ShopFactory()
+    target = ShopFactory(merchant=source.merchant)
+    LaneFactory(shop=source, country="DE", shipping_provider_id="other", carrier_service="DHL")
+    LaneFactory(shop=source, country="", shipping_provider_id="other")
+    LaneFactory(shop=source, country="FR")
+    own = LaneFactory(shop=target, country="DE", carrier_service="HERMES")
+    LaneFactory(shop=target, country="IT")
+    look_after(manager, source)
+    sent = {"source": source.pk, "with_lanes": "on"}
+    shown = client.post(page(target, "copy_settings"), {**sent, "show": "1"}).content.decode()
+    assert "Not copied: DE, every other country." in shown
+    client.post(page(target, "copy_settings"), {**sent, "copy": "1"})
+    kept = sorted(target.lanes.values_list("country", "carrier_service"))
+    assert kept == [("DE", own.carrier_service), ("FR", "ROYAL_MAIL_TRACKED")]
+
+
+def test_lanes_are_not_copied_where_tiktok_does_not_say_what_fits(
+    client: Client, manager: User, monkeypatch: pytest.MonkeyPatch
+):
+    def away(shop: Shop) -> dict[str, str]:
+        raise TemporaryError(method="GET", path="/logistics", message="no connection")
+
+    monkeypatch.setattr(shop_admin, "shipping_providers", away)
+    source = ShopFactory(id_ignore_case=True)
+    target = ShopFactory(merchant=source.merchant)
+    look_after(manager, source)
+    sent = {"source": source.pk, "copy": "1"}
+    refused = client.post(page(target, "copy_settings"), {**sent, "with_lanes": "on"})
+    assert "no connection. Try again, or copy without the lanes." in str(refused.context["form"].errors)
+    target.refresh_from_db()
+    assert not target.id_ignore_case
+    assert client.post(page(target, "copy_settings"), sent).status_code == 302
+    target.refresh_from_db()
+    assert target.id_ignore_case
 
 
 def test_settings_of_another_merchants_shop_cannot_be_chosen(client: Client, manager: User):
