@@ -73,18 +73,20 @@ def match_return(
     tiktok: TikTokShopClient,
     rebound: ReboundClient | None,
     now: datetime,
+    known: Match | None,
     only_answers: bool = False,
     provided: Exists | None = None,
 ) -> Match:
     """Decide on a return and store the decision, whatever it is. The same decision again adds no row, and a decision by
     hand stands.
 
-    A look-up that fails is part of the answer (LOOKUP_FAILED), since a return waits for it only so long; with
-    `only_answers`, for a look that costs nobody a label, it replaces no earlier decision. Raises ConfigurationError
-    where the connection is dead: then no other step of this shop would work either.
+    A look-up that fails is part of the answer (LOOKUP_FAILED), since a return waits for it only so long. It replaces no
+    link, and with `only_answers`, for a look that costs nobody a label, no earlier decision at all. Raises
+    ConfigurationError where the connection is dead: then no other step of this shop would work either.
 
-    A decision is replaced only where `provided` holds: what took so long to look up that somebody else has decided
-    since is not kept.
+    `known` is the decision that the caller knows of. One that somebody else has made since, and that time need not
+    cure, stands: the ReBound return may be asked for on the strength of it this moment. A decision is replaced only
+    where `provided` holds: what took so long to look up that somebody else has the return by now is not kept.
     """
     looked_up = _look_up(shop=shop, subject=subject, tiktok=tiktok, rebound=rebound, now=now)
     for last in (False,) * (STORE_TRIES - 1) + (True,):
@@ -94,6 +96,7 @@ def match_return(
                 subject=subject,
                 looked_up=looked_up,
                 now=now,
+                known=known,
                 only_answers=only_answers,
                 provided=provided,
             )
@@ -322,19 +325,26 @@ def _decide_and_store(
     subject: ReturnToMatch,
     looked_up: LookedUp,
     now: datetime,
+    known: Match | None,
     only_answers: bool,
     provided: Exists | None,
 ) -> Match:
     decision, here = _decide(shop=shop, subject=subject, looked_up=looked_up, for_update=True)
     current = current_match(shop=shop, return_id=subject.return_id)
     if current is not None:
-        no_answer = only_answers and decision.reason is Reason.LOOKUP_FAILED
-        if current.is_by_hand or no_answer or _is_same(current, decision):
+        no_answer = replaces_nothing(decision, current=current, only_answers=only_answers)
+        is_settled_since = current != known and not current.may_improve
+        if current.is_by_hand or no_answer or is_settled_since or _is_same(current, decision):
             return current
         if not supersede(current, now=now, provided=provided):
             return current
     order = here[decision.order_key] if decision.order_key else None
     return _store(shop=shop, subject=subject, decision=decision, order=order, now=now)
+
+
+def replaces_nothing(decision: Decision, *, current: Match, only_answers: bool) -> bool:
+    """Whether a look-up failed that has nothing to say against the current decision: see `match_return`."""
+    return decision.reason is Reason.LOOKUP_FAILED and (only_answers or current.sales_order_id is not None)
 
 
 def _is_same(match: Match, decision: Decision) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from matching.decision import Decision
 from matching.matcher import ReturnedLine
 from matching.models import Match, SalesOrder, SalesOrderItem
-from matching.services import ReturnToMatch, decide_return, matched_items
+from matching.services import ReturnToMatch, decide_return, matched_items, replaces_nothing
 from merchants.models import Shop
 from rebound_tts.clients.errors import RemoteError
 from rebound_tts.clients.tiktok_returns import RemoteReturn
@@ -64,6 +64,7 @@ class Rehearsal(Journey):
     """A journey over copies of rows. What it is given stands in for what a fetch and a match would have stored."""
 
     at: datetime
+    unanswered = False  # a look-up failed, and the match that is there stands
 
     @property
     def now(self) -> datetime:
@@ -108,7 +109,7 @@ def _rehearse(stored: TikTokReturn, *, now: datetime) -> DryRun:
     facts = journey.facts()
     step = next_step(facts)
     steps = () if isinstance(step, Rest) else AFTER.get(step, (step,))
-    plan, problem = None, ""
+    plan, problem = None, "A look-up got no answer; the match stays as it is." if journey.unanswered else ""
     if journey.concerned():
         try:
             plan = plan_for(journey)
@@ -166,6 +167,10 @@ def _decide(journey: Rehearsal, *, lines: dict[str, tuple[ReturnedLine, ...]], n
         subject = ReturnToMatch(member.return_id, member.order_id, lines[member.return_id])
         rebound = journey.rebound if shop.rebound_account else None
         decision = decide_return(shop=shop, subject=subject, tiktok=journey.tiktok, rebound=rebound, now=now)
+        is_late = journey.tiktok_return.rebound_return is not None
+        if held is not None and replaces_nothing(decision, current=held, only_answers=is_late):
+            journey.unanswered = True
+            continue
         decisions[member.return_id] = decision
         matches[member.return_id] = unsaved_match(shop, return_id=member.return_id, decision=decision, now=now)
     journey.__dict__["matches"] = matches

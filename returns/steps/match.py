@@ -31,6 +31,7 @@ def match(journey: Journey) -> str:
                 tiktok=journey.tiktok,
                 rebound=rebound,
                 now=journey.now,
+                known=held,
                 only_answers=is_late,
                 provided=journey.is_held,
             )

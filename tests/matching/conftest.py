@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from matching.matcher import ReturnedLine
 from matching.models import Match
-from matching.services import ReturnToMatch, match_return
+from matching.services import ReturnToMatch, current_match, match_return
 from merchants.connections import rebound_for, tiktok_for
 from rebound_tts.demo.cast import Player
 from rebound_tts.demo.story import Bought, Story
@@ -33,6 +33,7 @@ class Desk:
             tiktok=tiktok_for(shop),
             rebound=rebound_for(shop.rebound_account),
             now=timezone.now(),
+            known=current_match(shop=shop, return_id=return_id),
         )
 
     def calls(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def rules_decide(shop: Shop, return_id: str, order: SalesOrder, item: SalesOrder
         subject=subject(return_id),
         looked_up=looked_up,
         now=timezone.now(),
+        known=current_match(shop=shop, return_id=return_id),
         only_answers=False,
         provided=None,
     )

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from matching import services
 from matching.models import ItemMatch, Match, SalesOrder
-from matching.services import current_match, matched_items, release_match
+from matching.services import LookedUp, current_match, matched_items, release_match
 from rebound_tts.clients.errors import ConfigurationError
 from tests.conftest import in_threads
 from tests.matching.conftest import Desk
@@ -110,6 +111,50 @@ def test_look_up_that_fails_is_part_of_the_answer(desk: Desk, remote: str, path:
     match = desk.matches(bought)
     assert answer(match) == ("NO_MATCH", "LOOKUP_FAILED", True)
     assert "status 500" in str(match.trail)
+
+
+@pytest.mark.parametrize("found", [LookedUp(references=None, problem="no answer"), LookedUp(references=())])
+def test_match_that_somebody_else_made_meanwhile_stands(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, found: LookedUp
+) -> None:
+    """Two returns of one parcel are worked on at once, and each decides for both. The ReBound return is asked for with
+    the link of the first to decide, while the other's look-up of before goes wrong, or found nothing."""
+    bought = desk.story.synced(desk.player, ("vest", "20.00", 1))
+    look_up = services._look_up
+
+    def overtaken(**asked: Any) -> LookedUp:
+        monkeypatch.setattr(services, "_look_up", look_up)
+        desk.matches(bought)
+        return found
+
+    monkeypatch.setattr(services, "_look_up", overtaken)
+    assert answer(desk.matches(bought)) == ("MATCHED", "", False)
+    assert Match.objects.get().superseded_at is None
+
+
+def test_match_made_meanwhile_replaces_what_time_may_cure(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bought = desk.story.synced(desk.player, ("vest", "20.00", 1))
+    look_up = services._look_up
+
+    def overtaken(**asked: Any) -> LookedUp:
+        monkeypatch.setattr(services, "_look_up", lambda **_: LookedUp(references=()))
+        assert answer(desk.matches(bought)) == ("NO_MATCH", "NO_EXTERNAL_REF", True)
+        monkeypatch.setattr(services, "_look_up", look_up)
+        return look_up(**asked)
+
+    monkeypatch.setattr(services, "_look_up", overtaken)
+    assert answer(desk.matches(bought)) == ("MATCHED", "", False)
+
+
+def test_look_up_that_fails_replaces_no_link(desk: Desk) -> None:
+    """The order is known, and only what ReBound calls it is looked for."""
+    bought = desk.story.synced(desk.player, ("vest", "20.00", 1))
+    desk.matches(bought)
+    SalesOrder.objects.update(rebound_id="")
+    desk.story.sandbox.post(
+        "/faults", remote="tiktok", kind="status", status=500, method="GET", path_contains="/external_orders"
+    )
+    assert answer(desk.matches(bought)) == ("MATCHED", "", False)
 
 
 def test_order_that_is_held_stands_though_rebound_does_not_answer(desk: Desk) -> None:

@@ -132,3 +132,12 @@ def test_dry_run_of_a_return_that_tiktok_does_not_know(scene: Scene, player: Pla
     scene.hints(player, "4035318504000099999")
     answer = dry_run(tiktok_return=scene.row("4035318504000099999"), now=timezone.now())
     assert answer.problem == "TikTok does not list the return."
+
+
+def test_dry_run_whose_look_up_fails_leaves_the_link(scene: Scene, player: Player) -> None:
+    expected = scene.buys_and_returns(player)
+    scene.starts(expected)
+    scene.fault("tiktok", "status", status=500, method="GET", path_contains="/external_orders")
+    answer = asks(scene, expected)
+    assert (answer.problem, answer.differences) == ("A look-up got no answer; the match stays as it is.", ())
+    assert answer.kind == "LINKED"

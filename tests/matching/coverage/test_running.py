@@ -72,6 +72,7 @@ def test_it_says_what_a_return_would_get(checked: Checked):
             tiktok=tiktok_for(shop),
             rebound=rebound_for(shop.rebound_account),
             now=timezone.now(),
+            known=None,
         )
         for number, each in enumerate(bought)
     ]
