@@ -163,3 +163,24 @@ def test_six_overlapping_pushers_do_not_deadlock() -> None:
         ids = [item.external_item_id for item in order.items.all()]
         assert len(ids) == len(set(ids))
     assert SalesOrderItem.objects.values("order", "position").distinct().count() == SalesOrderItem.objects.count()
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans without statistics")
+def test_look_for_many_orders_goes_by_their_ids_though_there_are_no_statistics():
+    merchant = MerchantFactory()
+    now = timezone.now()
+    push_orders(
+        merchant=merchant,
+        orders=[version(f"O-{number}", 0) for number in range(3000)],
+        source=OrderSource.FILE,
+        client=None,
+        now=now,
+    )
+    with connection.cursor() as cursor:
+        ids = [f"O-{number}" for number in range(500)]
+        cursor.execute(f"EXPLAIN {order_sync.LOOK_EACH}", [ids, merchant.pk])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Scan using one_order_a_merchant_and_external_id" in plan
+    assert "Seq Scan" not in plan
+    assert "Bitmap" not in plan
