@@ -36,6 +36,14 @@ def lanes_that_fit(source: Shop, *, providers: dict[str, str]) -> tuple[list[Lan
     return fitting, [lane for lane in lanes if lane not in fitting]
 
 
+def lanes_in_place_of(target: Shop, *, source: Shop, providers: dict[str, str]) -> tuple[list[Lane], list[str]]:
+    """The lanes that replace the target's, and the countries of the source's lanes that do not fit ("" for every other,
+    last): there the target's own lane stays."""
+    fitting, left_out = lanes_that_fit(source, providers=providers)
+    countries = sorted((lane.country for lane in left_out), key=lambda country: (not country, country))
+    return [*fitting, *target.lanes.filter(country__in=countries)], countries
+
+
 def copy_settings(*, source: Shop, target: Shop, providers: dict[str, str]) -> Copied:
     """Give `target` the settings of `source`. A lane of the target for the same country is replaced, others stay.
 

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 from merchants.act_pages import ReasonForm, act_page
 from merchants.admin_filters import ShopHealth
 from merchants.audit import record_act
-from merchants.copying import lanes_that_fit
+from merchants.copying import lanes_in_place_of
 from merchants.installs import standings
 from merchants.models import Lane, ReboundAccount, Shop, ShopSettings, ShopState
 from merchants.providers import shipping_providers
@@ -333,7 +333,7 @@ class CopyForm(forms.Form):
 
     def finds_lanes(self, target: Shop) -> bool:
         """Whether TikTok says which lanes fit, where lanes are asked for: a label is refused that names a carrier which
-        it does not list for the shop. Where one does not fit, the target's own lane of that country stays."""
+        it does not list for the shop."""
         if not self.cleaned_data["with_lanes"]:
             return True
         try:
@@ -344,9 +344,8 @@ class CopyForm(forms.Form):
             )
             self.add_error("with_lanes", refused % error)
             return False
-        fitting, left_out = lanes_that_fit(self.cleaned_data["source"], providers=providers)
-        self.left_out = sorted((lane.country for lane in left_out), key=lambda country: (not country, country))
-        self.lanes = [*fitting, *target.lanes.filter(country__in=self.left_out)]
+        source = self.cleaned_data["source"]
+        self.lanes, self.left_out = lanes_in_place_of(target, source=source, providers=providers)
         return True
 
 

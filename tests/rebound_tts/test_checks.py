@@ -6,7 +6,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from merchants.models import Merchant
-from rebound_tts.checks import admin_pages, database_connections, queue_settings, remotes_use_tls, tiktok_app
+from rebound_tts.checks import (
+    BESIDE_RETURNS,
+    admin_pages,
+    database_connections,
+    queue_settings,
+    remotes_use_tls,
+    tiktok_app,
+)
+from returns.tasks import BATCHES_AT_A_TIME, CHORES, RELAYS_AT_A_TIME
 
 
 def ids(found: list) -> list[str]:
@@ -95,3 +103,9 @@ def test_more_connections_than_postgresql_gives_are_a_warning(settings):
     found = ids(database_connections(databases=["default"]))
     assert found == (["rebound_tts.W002"] if connection.vendor == "postgresql" else [])
     assert database_connections(databases=None) == []
+
+
+def test_connections_beside_returns_are_those_that_a_worker_may_open():
+    """The check stands below the tasks, and cannot ask them."""
+    errands = RELAYS_AT_A_TIME + BATCHES_AT_A_TIME + 1  # and one bulk run
+    assert errands + len(CHORES) + 1 == BESIDE_RETURNS  # and the drain itself
