@@ -1,5 +1,6 @@
 """System checks of the installation: each with an id and a hint that says what to do."""
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -87,19 +88,31 @@ def remotes_use_tls(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register(Tags.database)
-def database_connections(databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Where PostgreSQL gives fewer than our threads may want, some returns find none, and wait for a lease to end."""
+def connections_wanted(*, sets_of_workers: int) -> int:
+    """How many database connections the threads of one web server and of so many `work`s may hold at once."""
+    workers = settings.QUEUE_WORKERS * (settings.RETURNS_AT_A_TIME + BESIDE_RETURNS) + OF_THE_CLUSTER
+    return settings.WEB_PROCESSES * settings.WEB_THREADS + sets_of_workers * workers
+
+
+def connections_given() -> float:
+    """How many connections the database server gives: no end of them on SQLite."""
     connection = connections["default"]
-    if "default" not in (databases or ()) or connection.vendor != "postgresql":
-        return []
+    if connection.vendor != "postgresql":
+        return math.inf
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
         )
-        (given,) = cursor.fetchone()
-    workers = settings.QUEUE_WORKERS * (settings.RETURNS_AT_A_TIME + BESIDE_RETURNS) + OF_THE_CLUSTER
-    wanted = settings.WEB_PROCESSES * settings.WEB_THREADS + workers
+        return int(cursor.fetchone()[0])
+
+
+@register(Tags.database)
+def database_connections(databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Where PostgreSQL gives fewer than our threads may want, some returns find none, and wait for a lease to end.
+    Further sets of workers look for themselves when they start: `manage.py work`."""
+    if "default" not in (databases or ()):
+        return []
+    wanted, given = connections_wanted(sets_of_workers=1), connections_given()
     if wanted <= given:
         return []
     return [

@@ -13,7 +13,7 @@ from django_q.models import Failure
 from matching.models import OPEN_ERRANDS, STUCK_ERRANDS, OrderRelay, ReferenceWrite
 from merchants.models import ReboundAccount, ShopAuthorization
 from rebound_tts.broker import BROKER_AWAY, broker
-from rebound_tts.ops.models import ALIVE, Heartbeat
+from rebound_tts.ops.models import Heartbeat
 from returns.models import Reason, Status, TikTokReturn, WebhookEvent
 
 SOONEST = 10  # authorizations that are named: a label a tenant would have no bound
@@ -49,7 +49,7 @@ def backlog(*, now: datetime) -> Backlog:
 
 
 def workers_alive(*, now: datetime) -> int:
-    alive: int = Heartbeat.objects.filter(beat_at__gt=now - ALIVE).count()
+    alive: int = Heartbeat.objects.heard(now=now).count()
     return alive
 
 

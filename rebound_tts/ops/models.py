@@ -4,6 +4,7 @@ No merchant's data here. What is counted stands in `catalog.py`; how a process c
 """
 
 from datetime import datetime, timedelta
+from typing import Self
 
 from django.db import models
 
@@ -26,11 +27,19 @@ class Tally(models.Model):
         return f"{self.name}{self.labels} {self.value:g}"
 
 
+class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
+    def heard(self, *, now: datetime) -> Self:
+        """In the last minute."""
+        return self.filter(beat_at__gt=now - ALIVE)
+
+
 class Heartbeat(models.Model):
     """When a supervisor of workers last looked after them."""
 
     worker = models.CharField(max_length=200, unique=True, help_text="Host and process.")
     beat_at = models.DateTimeField(db_index=True)
+
+    objects = HeartbeatQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.worker
@@ -50,12 +59,13 @@ class RetentionPass(models.Model):
         return f"{self.rule}: after {self.after_key}"
 
 
-def beat(*, worker: str, now: datetime) -> None:
-    """Say that this worker lives, and forget those that have not for long."""
-    Heartbeat.objects.update_or_create(worker=worker, defaults={"beat_at": now})
+def beat(*, worker: str, now: datetime) -> bool:
+    """Say that this worker lives, and forget those that have not for long. Answers whether it is the first time."""
+    _, is_new = Heartbeat.objects.update_or_create(worker=worker, defaults={"beat_at": now})
     Heartbeat.objects.filter(beat_at__lt=now - GONE_AFTER).delete()
+    return is_new
 
 
 def is_heard(*, machine: str, now: datetime) -> bool:
     """Whether a supervisor on this machine was heard in the last minute."""
-    return Heartbeat.objects.filter(worker__startswith=f"{machine}:", beat_at__gt=now - ALIVE).exists()
+    return Heartbeat.objects.heard(now=now).filter(worker__startswith=f"{machine}:").exists()

@@ -115,7 +115,12 @@ class Postgres(Server):
         self._serve()
 
     def _serve(self) -> None:
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.data), "fsync": "off"}
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.data),
+            "fsync": "off",
+            "max_connections": "300",  # as many as two sets of workers and a web server want, and this run
+        }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self._process = self._popen("postgres", "-p", str(self.port), *settings)
         deadline = time.monotonic() + PATIENCE

@@ -1,9 +1,12 @@
 """Each system check: silent when all is right, and with its id and a hint when it is not."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from merchants.models import Merchant
 from rebound_tts.checks import (
@@ -14,6 +17,8 @@ from rebound_tts.checks import (
     remotes_use_tls,
     tiktok_app,
 )
+from rebound_tts.management.commands.work import warn_of_connections
+from rebound_tts.ops.models import beat
 from returns.tasks import BATCHES_AT_A_TIME, CHORES, RELAYS_AT_A_TIME
 
 
@@ -103,6 +108,22 @@ def test_more_connections_than_postgresql_gives_are_a_warning(settings):
     found = ids(database_connections(databases=["default"]))
     assert found == (["rebound_tts.W002"] if connection.vendor == "postgresql" else [])
     assert database_connections(databases=None) == []
+
+
+@pytest.mark.django_db
+def test_workers_that_start_tell_of_too_few_connections_for_all_of_them(settings, caplog):
+    now = timezone.now()
+    assert beat(worker="here:1", now=now)
+    assert not beat(worker="here:1", now=now)
+    settings.QUEUE_WORKERS, settings.RETURNS_AT_A_TIME = 1, 4
+    warn_of_connections(now=now)
+    assert caplog.records == []
+    for number in range(20):
+        beat(worker=f"there:{number}", now=now)
+    beat(worker="gone:1", now=now - timedelta(minutes=2))
+    warn_of_connections(now=now)
+    told = [record.sets_of_workers for record in caplog.records]
+    assert told == ([21] if connection.vendor == "postgresql" else [])
 
 
 def test_connections_beside_returns_are_those_that_a_worker_may_open():

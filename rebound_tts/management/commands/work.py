@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import uuid
+from datetime import datetime
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
@@ -27,6 +28,7 @@ from django_q.cluster import Sentinel
 from matching.coverage.running import next_check
 from matching.models import OrderRelay
 from matching.relay import next_relay
+from rebound_tts.checks import connections_given, connections_wanted
 from rebound_tts.lifeline import forks_end_with_parent
 from rebound_tts.ops.models import Heartbeat, beat, is_heard
 from rebound_tts.ops.retention import look_after
@@ -78,7 +80,8 @@ class Command(BaseCommand):
                     is_due = sweep()
                     if time.monotonic() - last_upkeep > UPKEEP_SECONDS:
                         last_upkeep = time.monotonic()
-                        beat(worker=WORKER, now=timezone.now())
+                        if beat(worker=WORKER, now=timezone.now()):
+                            warn_of_connections(now=timezone.now())
                         upkeep()
                         look_after(now=timezone.now())
                     if is_due:
@@ -99,6 +102,17 @@ class Command(BaseCommand):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
+
+
+def warn_of_connections(*, now: datetime) -> None:
+    """Where the database gives fewer connections than all sets of workers may want, these here among them."""
+    sets = Heartbeat.objects.heard(now=now).count()
+    wanted, given = connections_wanted(sets_of_workers=sets), connections_given()
+    if wanted > given:
+        logger.warning(
+            "PostgreSQL may run out of connections: raise its max_connections",
+            extra={"sets_of_workers": sets, "wanted": wanted, "given": given},
+        )
 
 
 def start_cluster() -> BaseProcess:

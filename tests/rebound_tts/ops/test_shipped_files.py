@@ -10,6 +10,7 @@ import yaml
 from django.core.management import get_commands
 from django.urls import resolve
 
+from rebound_tts.checks import connections_wanted
 from rebound_tts.ops.catalog import READ, TALLIED, Figure
 
 ROOT = Path(__file__).parents[3]
@@ -105,6 +106,20 @@ def test_compose_names_commands_that_exist(compose):
     named = [compose["services"][name]["command"][2] for name in ("migrate", "worker")]
     named.append(compose["services"]["worker"]["healthcheck"]["test"][3])
     assert set(named) <= set(get_commands())
+
+
+def test_composed_postgresql_gives_as_many_connections_as_the_scale_that_is_advised_wants(compose, settings):
+    settings.WEB_PROCESSES = 2  # as with PostgreSQL
+    (given,) = re.findall(r"max_connections=(\d+)", " ".join(compose["services"]["postgres"]["command"]))
+    advised = int(re.search(r"--scale worker=(\d+)", (ROOT / "compose.yaml").read_text())[1])
+    assert connections_wanted(sets_of_workers=advised) < int(given) - 50
+
+
+def test_readme_says_how_many_connections_each_process_may_hold(settings):
+    settings.WEB_PROCESSES = 2
+    web = connections_wanted(sets_of_workers=0)
+    workers = connections_wanted(sets_of_workers=1) - web
+    assert f"Each `work` may hold {workers} connections and each `serve` {web}" in (ROOT / "README.md").read_text()
 
 
 def test_compose_lets_work_end_before_it_kills(compose):
