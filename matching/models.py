@@ -54,6 +54,7 @@ class SalesOrder(models.Model):
         related_name="+",
         null=True,
         blank=True,
+        db_index=False,  # nothing is found by it: a client is revoked, never deleted
         help_text=_("Who pushed it last."),
     )
     content_hash = models.CharField(
@@ -90,7 +91,7 @@ class SalesOrder(models.Model):
 class SalesOrderItem(models.Model):
     """One line of a sales order, with the customs facts that a linked return carries."""
 
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", db_index=False)
     order = models.ForeignKey(SalesOrder, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField()
     external_item_id = models.CharField(max_length=255, null=True, blank=True, help_text=_("clientMetadata.omsItemId"))
@@ -355,7 +356,7 @@ class Match(models.Model):
 class ItemMatch(models.Model):
     """The verdict on one returned line: one unit. Units are held until released."""
 
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", db_index=False)
     match = models.ForeignKey(Match, on_delete=models.CASCADE, related_name="items")
     return_line_item_id = models.CharField(max_length=64)
     order_line_item_id = models.CharField(max_length=64)

@@ -104,12 +104,7 @@ def read_typed(raw: bytes) -> OrderFacts | None:
     if ESCAPED_COLON in raw:
         return None
     try:
-        order = _decoder.decode(raw)
-        # A field that stands twice is dropped by the decoder. Colons stand behind names and in texts: where none of
-        # the names is lost, there are as many as in the order written anew.
-        if _encode(order).count(b":") != raw.count(b":"):
-            return None
-        return _facts(order)
+        return _facts(_decoder.decode(raw), colons=raw.count(b":"))
     except (msgspec.MsgspecError, UnicodeError, RecursionError, _NotTakenError):
         return None
 
@@ -127,6 +122,8 @@ def _references(order: Order, items: tuple[ItemFacts, ...]) -> tuple[str, dict[s
     order_id = _metadata(order.clientMetadata).get(ORDER_KEY, "")
     lines: dict[str, str] = {}
     for item, facts in zip(order.salesItems or (), items, strict=True):
+        if len(item.clientMetadata) == 1:  # its own id, which every item has
+            continue
         told = _metadata(item.clientMetadata).get(LINES_KEY)
         if told is None:
             continue
@@ -145,8 +142,8 @@ def _is_simple(tiktok_id: Values) -> bool:
     return type(tiktok_id) is str and 0 < len(tiktok_id) <= LONGEST and tiktok_id.isascii() and tiktok_id.isalnum()
 
 
-def _facts(order: Order) -> OrderFacts:
-    """Raises _NotTakenError. The order is used up."""
+def _facts(order: Order, *, colons: int | None = None) -> OrderFacts:
+    """Raises _NotTakenError. The order is used up. `colons`: how many its text had, where it is not decoded yet."""
     order_id = order.clientOrderId
     if order_id.isspace() or _metadata(order.clientMetadata).get("omsOrderId") != order_id:
         raise _NotTakenError
@@ -160,6 +157,11 @@ def _facts(order: Order) -> OrderFacts:
     sent_at, order.updatedAt = order.updatedAt, UNSET  # says when, not what
     hashed = _encode(order)
     if NUL in hashed:
+        raise _NotTakenError
+    # A field that stands twice is dropped by the decoder. Colons stand behind names and in texts: where none of the
+    # names is lost, there are as many as in the order written anew, which here lacks `updatedAt`.
+    left_out = 0 if sent_at is UNSET else 1 + (sent_at or "").count(":")
+    if colons is not None and hashed.count(b":") + left_out != colons:
         raise _NotTakenError
     order.updatedAt, order.customerAddress = sent_at, UNSET
     return OrderFacts(

@@ -7,6 +7,7 @@ FIELD_ENCRYPTION_KEYS, newest first. Nothing here decides who may read a value.
 
 import json
 import secrets
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -27,7 +28,7 @@ def seal(plain: bytes, *, context: str) -> bytes:
     key_id, key = next(iter(settings.FIELD_ENCRYPTION_KEYS.items()))
     label = key_id.encode()
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return bytes([len(label)]) + label + nonce + AESGCM(key).encrypt(nonce, plain, context.encode())
+    return bytes([len(label)]) + label + nonce + _cipher(key).encrypt(nonce, plain, context.encode())
 
 
 def unseal(stored: bytes, *, context: str) -> bytes:
@@ -40,9 +41,14 @@ def unseal(stored: bytes, *, context: str) -> bytes:
             f"{context} was encrypted with key {key_id!r}, which FIELD_ENCRYPTION_KEYS does not hold."
         )
     try:
-        return AESGCM(key).decrypt(stored[end : end + NONCE_BYTES], stored[end + NONCE_BYTES :], context.encode())
+        return _cipher(key).decrypt(stored[end : end + NONCE_BYTES], stored[end + NONCE_BYTES :], context.encode())
     except (InvalidTag, ValueError) as error:
         raise CannotDecryptError(f"{context} holds a value that was changed after it was encrypted.") from error
+
+
+@lru_cache(maxsize=16)
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)  # to make one takes longer than to seal an address
 
 
 class EncryptedTextField(models.Field):

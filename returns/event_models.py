@@ -96,9 +96,11 @@ class WebhookEvent(models.Model):
     handled_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=20, choices=EventOutcome.choices, blank=True)
     detail = models.CharField(max_length=500, blank=True)
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.CASCADE, related_name="+", null=True, blank=True, db_index=False
+    )
     tiktok_return = models.ForeignKey(
-        "TikTokReturn", on_delete=models.SET_NULL, related_name="events", null=True, blank=True
+        "TikTokReturn", on_delete=models.SET_NULL, related_name="events", null=True, blank=True, db_index=False
     )
 
     objects = WebhookEventQuerySet.as_manager()
@@ -114,9 +116,12 @@ class WebhookEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["received_at"], condition=Q(handled_at__isnull=True), name="events_to_handle"),
-            # What is replayed: all of a shop since a time.
+            # What is replayed, and the admin's search: all of a shop since a time, or its newest.
             models.Index(fields=["shop_id", "received_at"], name="events_of_a_shop"),
             models.Index(fields=["correlation_id"], name="event_by_correlation"),
+            # Of handled ones alone: the sender waits while a row is inserted.
+            models.Index(fields=["merchant"], condition=Q(merchant__isnull=False), name="events_of_a_merchant"),
+            models.Index(fields=["tiktok_return"], condition=Q(tiktok_return__isnull=False), name="events_of_a_return"),
         ]
 
     def __str__(self) -> str:

@@ -144,7 +144,7 @@ class TikTokReturnQuerySet(TenantQuerySet):
 class TikTokReturn(models.Model):
     """A return as TikTok tells it, and how far we are with it."""
 
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="tiktok_returns")
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="tiktok_returns", db_index=False)
     shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="tiktok_returns", db_index=False)
     return_id = models.CharField(max_length=64)
     order_id = models.CharField(
@@ -271,7 +271,7 @@ class TikTokReturn(models.Model):
 class TikTokReturnItem(models.Model):
     """One returned line: one unit."""
 
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", db_index=False)
     tiktok_return = models.ForeignKey(TikTokReturn, on_delete=models.CASCADE, related_name="items")
     return_line_item_id = models.CharField(max_length=64)
     order_line_item_id = models.CharField(max_length=64)

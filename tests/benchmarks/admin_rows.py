@@ -6,7 +6,7 @@ its own. Each merchant has its share of everything else.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, models
 from django.utils import timezone
@@ -92,6 +92,13 @@ def text(prefix: str) -> str:
     return f"'{prefix}' || CAST(n AS varchar(20))"
 
 
+def seconds_after(moment: datetime) -> str:
+    """A second later for each copy."""
+    if connection.vendor == "sqlite":
+        return f"strftime('%Y-%m-%d %H:%M:%S', '{moment:%Y-%m-%d %H:%M:%S}', '+' || n || ' seconds')"
+    return f"timestamptz '{moment.isoformat()}' + n * interval '1 second'"
+
+
 def fill(*, returns: int, orders: int) -> None:
     """Twenty merchants with a shop each, and as many rows of the rest."""
     with without_indexes():
@@ -167,6 +174,7 @@ def _fill(returns: int, orders: int) -> None:
         dedupe_key=text("N"),
         correlation_id=text("c"),
         tiktok_return_id=f"{START} + n",
+        received_at=seconds_after(now - timedelta(seconds=returns)),
         shop_id=f"'shop-' || CAST(n % {MERCHANTS} AS varchar(20))",
     )
     match = factories.MatchFactory(shop=shop, return_id=row.return_id, sales_order=order)

@@ -1,5 +1,6 @@
 """Filters of the lists: by name in the address, each answered by an index of its own, within one's own merchants."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from matching.models import SalesOrder
 from merchants.models import StaffAssignment
@@ -188,3 +190,24 @@ def test_filter_stays_within_ones_own_merchants_at_the_same_price(
         assert {row.merchant_id for row in rows} == {own.merchant_id}
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_events_of_a_shop_are_found_newest_first_by_the_index_of_its_times(admin_client: Client) -> None:
+    at = timezone.now()
+    second, first, third = (
+        WebhookEventFactory(shop_id="7001", received_at=at + timedelta(seconds=number)) for number in (2, 1, 3)
+    )
+    WebhookEventFactory(shop_id="7002")
+    with CaptureQueriesContext(connection) as captured:
+        assert listed(admin_client, EVENTS, q="7001") == [third, second, first]
+    (keys,) = (query["sql"] for query in captured if "received_at" in query["sql"] and "LIMIT 50" in query["sql"])
+    assert 'ORDER BY "returns_webhookevent"."received_at" DESC, 1 DESC' in keys
+
+
+def test_postgresql_is_told_that_a_shop_has_one_merchant(db: None) -> None:
+    """Else it reads all returns of a shop to show its staff the first fifty of one status."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite walks the shop's index anyway")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT stxkind FROM pg_statistic_ext WHERE stxrelid = 'returns_tiktokreturn'::regclass")
+        assert cursor.fetchall() == [(["f"],)]
