@@ -46,7 +46,7 @@ LONGEST_DRAIN = 30.0  # seconds; then a new job goes on, so that a worker can be
 LINGER = 0.25  # seconds without work before a drain ends: longer than a bell may have been held back
 RENEWAL = 5.0  # seconds between renewals of the claims in hand
 CLAIMED_AT_ONCE = 4  # returns; what is due of others is looked at in between
-PAUSE, LONGEST_PAUSE = 0.02, 0.08  # seconds between looks: longer each time that nothing new was found
+PAUSE, LONGEST_PAUSE = 0.05, 0.08  # seconds between looks: longer each time that nothing new was found
 ERRANDS_EVERY = 1.0  # seconds between looks for errands, which nobody waits for as a buyer waits for a label
 CRASHED = {"relay": "a relay crashed", "references": "a batch of references crashed", "run": "a bulk run crashed"}
 # Threads a worker, beside those of the returns: a backlog of orders delays no label.
