@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection, connections, transaction
 from django.utils import timezone
 
 from merchants.models import Merchant
-from rebound_tts.sqlite.base import DatabaseWrapper
+from rebound_tts.sqlite.base import AT_ONCE, DatabaseWrapper
 from tests.conftest import in_threads
 from tests.factories import MerchantFactory
 
@@ -53,7 +53,8 @@ def add(name: str = "Quay") -> Merchant:
 def test_database_is_a_file_with_our_wrapper():
     assert isinstance(connections["default"], DatabaseWrapper)
     assert not connection.is_in_memory_db()
-    add()
+    with transaction.atomic():
+        add()
     assert turn_file().stat().st_mode & 0o777 == 0o600
 
 
@@ -168,6 +169,50 @@ def test_closing_in_the_middle_of_a_transaction_gives_the_turn_back():
     connection.close()
     assert turn_is_free()
     assert Merchant.objects.count() == 0
+
+
+def test_single_write_asks_for_no_turn_where_nobody_writes():
+    """The turn is another's, who has not begun to write: a webhook is stored all the same, and keeps nobody out."""
+    add()
+    held = os.open(turn_file(), os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        add()
+    finally:
+        os.close(held)
+    assert Merchant.objects.count() == 2
+    assert turn_is_free()
+
+
+def test_single_write_that_found_another_writing_queues_behind_who_came_before():
+    """Else it would look again and again, later each time, while others come and go."""
+    other: Any = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    held = os.open(turn_file(), os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(0.2, lambda: other.execute("COMMIT")).start()
+    threading.Timer(0.6, lambda: os.close(held)).start()
+    started = time.monotonic()
+    add()
+    assert time.monotonic() - started > 0.5
+    other.close()
+    assert turn_is_free()
+
+
+def test_connection_waits_at_once_only_so_long():
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        assert cursor.fetchone() == (AT_ONCE,)
+    connection.settings_dict["OPTIONS"]["timeout"] = 0.1
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"):
+        add()
+    other.close()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        assert cursor.fetchone() == (AT_ONCE,)
+    assert turn_is_free()
 
 
 def test_write_waits_for_its_turn_and_no_longer():
