@@ -120,7 +120,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         keys = list(named.union(events.filter(correlation_id=term))[:MOST_FOUND])
         return queryset.filter(pk__in=keys) if keys else queryset.filter(shop_id=term), False
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+    def get_ordering(self, request: HttpRequest) -> Any:
         """What a search found by the time, the newest first: a shop's events have an index by it."""
         return ("-received_at", "-pk") if request.GET.get(SEARCH_VAR) else super().get_ordering(request)
 
