@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.benchmarks.databases import available, database
+from tests.benchmarks.load import percentile
 from tests.benchmarks.options import options
 from tests.benchmarks.report import Target, figure, machine, show, show_targets
 
@@ -99,9 +100,10 @@ class Measured:
 
 def measured(answers: list[dict[str, float]]) -> Measured:
     took = sorted(each["ms"] for each in answers)
-    p95 = took[min(len(took) - 1, round(0.95 * len(took)))]
     processor = statistics.median(each["processor_ms"] for each in answers)
-    return Measured(statistics.median(took), p95, processor, max(each["queries"] for each in answers))
+    return Measured(
+        statistics.median(took), percentile(took, 0.95), processor, max(each["queries"] for each in answers)
+    )
 
 
 def by_turns(small: Pages, large: Pages, name: str, *, times: int) -> tuple[Measured, Measured]:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import math
 import multiprocessing
 import selectors
 import socket
@@ -55,7 +56,7 @@ def percentile(ordered: list[float], share: float) -> float:
     """The value that `share` of these, sorted, do not exceed (nearest rank)."""
     if not ordered:
         return float("nan")
-    return ordered[max(0, min(len(ordered) - 1, round(share * len(ordered) + 0.5) - 1))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def return_event(*, shop_id: str = NOBODYS_SHOP, return_id: str = "", order_id: str = "") -> dict[str, Any]:
