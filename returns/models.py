@@ -249,15 +249,15 @@ class TikTokReturn(models.Model):
             ),
             models.Index(fields=["created_at"], name="return_by_creation"),
             # The work queue's numbers, and the lists behind them: what is late, by its shop's wait, and whose label is
-            # not in the buyer's app. The first column is what everybody asks for, whatever their merchants. Status and
-            # reason are there for SQLite, which reads the row for a value that comes as a parameter.
+            # not in the buyer's app. The first column is what everybody asks for, whatever their merchants. What the
+            # conditions name is there for SQLite, which reads the row to look at it once more.
             models.Index(
                 fields=["match_wait_until", "merchant", "shop", "status", "reason", "id"],
                 condition=Q(status="WAITING", reason="ORDER_AWAITED"),
                 name="returns_that_await_orders",
             ),
             models.Index(
-                fields=["status", "merchant", "id"],
+                fields=["status", "merchant", "id", "label_delivered_at", "rebound_return"],
                 condition=Q(rebound_return__isnull=False, label_delivered_at__isnull=True),
                 name="returns_without_labels",
             ),

@@ -1,5 +1,5 @@
 """Each new row is written into fewer indexes: those of a merchant alone where another starts with the merchant, and those
-of an event for what it names only once it is handled."""
+of an event for what it names only once it is handled. Labels that are not delivered are counted by their index alone."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -40,5 +40,13 @@ class Migration(migrations.Migration):
             model_name='webhookevent',
             name='tiktok_return',
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='events', to='returns.tiktokreturn'),
+        ),
+        migrations.RemoveIndex(
+            model_name='tiktokreturn',
+            name='returns_without_labels',
+        ),
+        migrations.AddIndex(
+            model_name='tiktokreturn',
+            index=models.Index(condition=models.Q(('label_delivered_at__isnull', True), ('rebound_return__isnull', False)), fields=['status', 'merchant', 'id', 'label_delivered_at', 'rebound_return'], name='returns_without_labels'),
         ),
     ]
