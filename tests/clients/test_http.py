@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,7 +32,7 @@ from rebound_tts.clients.errors import (
     UnknownOutcomeError,
 )
 from rebound_tts.clients.http import Answer, Call, RemoteRequest, Transport
-from rebound_tts.clients.http_sessions import new_session
+from rebound_tts.clients.http_sessions import tls_context
 from tests.clients.fake_remote import Remote, Reply
 
 SECRET = "hush-hush-secret"
@@ -193,6 +194,21 @@ def tls_remote(remote: Remote, certificate: Path) -> Remote:
     return remote
 
 
+def trust(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let this certificate alone be an authority. Answers what is read of authorities from now on, each time."""
+    monkeypatch.setattr("rebound_tts.clients.http_sessions.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    monkeypatch.setattr("rebound_tts.clients.http_sessions.tls_context", cache(tls_context.__wrapped__))
+    read: list[str] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def noting(context: ssl.SSLContext, cafile: str | None = None, *others: Any) -> None:
+        read.append(cafile or "")
+        load(context, cafile, *others)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", noting)
+    return read
+
+
 @pytest.mark.parametrize("safe", [True, False])
 def test_send_to_a_certificate_that_is_not_trusted_was_never_sent(tls_remote: Remote, transport: Transport, safe: bool):
     with pytest.raises(RemoteError, match="SSLCertVerificationError") as raised:
@@ -210,12 +226,7 @@ def test_send_over_tls_keeps_its_connection_and_its_limits(
     monkeypatch: pytest.MonkeyPatch,
     script,
 ):
-    def trusting(**_: bool) -> requests.Session:
-        session = new_session()
-        session.verify = str(certificate)
-        return session
-
-    monkeypatch.setattr("rebound_tts.clients.http.new_session", trusting)
+    trust(certificate, monkeypatch)
     tls_remote.replies(Reply(200, b"one"), Reply(200, b"x" * 100_000), script)
     assert transport.send(request(tls_remote.url)).body == b"one"
     assert transport.send(request(tls_remote.url)).body == b"x" * 100_000
@@ -225,6 +236,17 @@ def test_send_over_tls_keeps_its_connection_and_its_limits(
         impatient.send(request(tls_remote.url, safe=False))
     assert time.monotonic() - started < SOON
     assert len({each.connection for each in tls_remote.received}) == 1
+
+
+def test_the_authorities_are_read_once_however_many_connections(
+    tls_remote: Remote, certificate: Path, monkeypatch: pytest.MonkeyPatch
+):
+    read = trust(certificate, monkeypatch)
+    tls_remote.replies(*(Reply(200, b"fine") for _ in range(4)))
+    for transport in (Transport(), Transport(), Transport()):
+        assert transport.send(request(tls_remote.url)).body == b"fine"
+    assert len({each.connection for each in tls_remote.received}) == 3
+    assert read == [str(certificate)]
 
 
 @pytest.mark.parametrize(
