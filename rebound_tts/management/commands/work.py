@@ -65,40 +65,52 @@ class Command(BaseCommand):
                 raise CommandError(f"No supervisor was heard on {MACHINE} in the last minute.")
             return
         self.stopping = False
+        self.looked_after = float("-inf")
         forks_end_with_parent()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        cluster = start_cluster()
         watch = Watch()
-        last_upkeep = float("-inf")
+        # Once before the fork: what it loads and remembers is shared with the cluster's processes.
+        self._look(watch)
+        self._look_after()
+        cluster = start_cluster()
         try:
             while not self.stopping:
                 time.sleep(SWEEP_SECONDS)
-                frozen = False
-                try:
-                    close_old_connections()
-                    is_due = sweep()
-                    if time.monotonic() - last_upkeep > UPKEEP_SECONDS:
-                        last_upkeep = time.monotonic()
-                        if beat(worker=WORKER, now=timezone.now()):
-                            warn_of_connections(now=timezone.now())
-                        upkeep()
-                        look_after(now=timezone.now())
-                    if is_due:
-                        frozen = watch.is_frozen(time.monotonic())
-                    else:
-                        watch = Watch()
-                except DatabaseError:
-                    logger.exception("the sweep could not reach the database; it goes on")
+                frozen = self._look(watch)
+                self._look_after()
                 if not cluster.is_alive() or frozen:
                     logger.error("the workers ended or froze; starting anew", extra={"frozen": frozen})
                     kill_group(cluster)
                     cluster = start_cluster()
-                    watch = Watch()
+                    watch.start_over()
         finally:
             stop_cluster(cluster)
             with contextlib.suppress(DatabaseError):
                 Heartbeat.objects.filter(worker=WORKER).delete()
+
+    def _look(self, watch: "Watch") -> bool:
+        """Ring where anything is due. Answers whether the workers stand still."""
+        try:
+            close_old_connections()
+            if sweep():
+                return watch.is_frozen(time.monotonic())
+            watch.start_over()
+        except DatabaseError:
+            logger.exception("the sweep could not reach the database; it goes on")
+        return False
+
+    def _look_after(self) -> None:
+        if time.monotonic() - self.looked_after < UPKEEP_SECONDS:
+            return
+        self.looked_after = time.monotonic()
+        try:
+            if beat(worker=WORKER, now=timezone.now()):
+                warn_of_connections(now=timezone.now())
+            upkeep()
+            look_after(now=timezone.now())
+        except DatabaseError:
+            logger.exception("the upkeep could not reach the database; it goes on")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -165,6 +177,9 @@ class Watch:
     """Tells a cluster that stands still from one that has much to do: in the second the head of the list moves on."""
 
     def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
         self._head = NOTHING
         self._since = float("inf")
 
