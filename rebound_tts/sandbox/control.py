@@ -68,7 +68,6 @@ ReBound (control_rebound.py)
                                         {"deliveries": [{"status", "seconds", "error"}]}
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -77,6 +76,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from rebound_tts.sandbox import json_text
 from rebound_tts.sandbox.control_fields import ControlError, Fields
 from rebound_tts.sandbox.faults import KINDS, REMOTES, Fault, Faults
 from rebound_tts.sandbox.rebound_orders import sales_order_json
@@ -126,7 +126,7 @@ def add_routes(app: Flask, world: World, faults: Faults, fill: Callable[[bool | 
         )
 
 
-def not_routed(error: HTTPException) -> Response:
+def not_served(error: HTTPException) -> Response:
     return _json({"error": f"{request.method} {request.path}: {error.name}"}, error.code or 500)
 
 
@@ -154,13 +154,13 @@ def _serve(
 def _body() -> Any:
     raw = request.get_data()
     try:
-        return json.loads(raw) if raw else {}
+        return json_text.read(raw) if raw else {}
     except ValueError as error:
         raise ControlError(f"body: it is not JSON: {error}") from error
 
 
 def _json(body: dict[str, Any], status: int) -> Response:
-    return Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/json")
+    return Response(json_text.write(body), status, mimetype="application/json")
 
 
 @command("POST", "/reset")
@@ -245,7 +245,7 @@ def add_fault(call: ControlCall) -> Answer:
         kind=fields.choice("kind", KINDS),
         method=fields.text("method", "").upper(),
         path_contains=fields.text("path_contains", ""),
-        status=fields.maybe_whole("status"),
+        status=_status(fields),
         code=fields.maybe_whole("code"),
         message=fields.text("message", ""),
         body=fields.value("body"),
@@ -256,6 +256,13 @@ def add_fault(call: ControlCall) -> Answer:
     )
     fields.done()
     return {"fault_id": call.faults.add(fault)}
+
+
+def _status(fields: Fields) -> int | None:
+    status = fields.maybe_whole("status")
+    if status is not None and not 200 <= status <= 599:
+        raise fields.wrong("status", "a status of HTTP from 200 to 599", status)
+    return status
 
 
 @command("GET", "/faults")

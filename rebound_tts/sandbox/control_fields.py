@@ -1,7 +1,10 @@
 """Reads the JSON bodies of the control interface; each error names the field."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+LONGEST = 10**9  # seconds; more than a clock can wait
 
 
 class ControlError(Exception):
@@ -48,6 +51,12 @@ class Fields:
             raise self.wrong(name, "a string", value)
         return value
 
+    def amount(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", value):
+            raise self.wrong(name, 'an amount such as "19.99"', value)
+        return value
+
     def choice(self, name: str, options: Sequence[str], default: str | None = None) -> str:
         value = self.text(name, default)
         if value not in options:
@@ -65,8 +74,8 @@ class Fields:
 
     def seconds(self, name: str, default: float) -> float:
         value = self.value(name, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
-            raise self.wrong(name, "a number of seconds", value)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LONGEST:
+            raise self.wrong(name, f"a number of seconds up to {LONGEST}", value)
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:

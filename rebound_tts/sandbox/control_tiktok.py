@@ -102,7 +102,7 @@ def add_order(call: ControlCall) -> Answer:
     for line in fields.objects("lines"):
         sku = line.text("sku", "")
         lines.append(
-            (sku, line.text("name", sku or "Item"), line.text("price", "19.99"), line.whole("quantity", 1, lowest=1))
+            (sku, line.text("name", sku or "Item"), line.amount("price", "19.99"), line.whole("quantity", 1, lowest=1))
         )
         line.done()
     if not lines:

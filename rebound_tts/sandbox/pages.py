@@ -4,6 +4,7 @@ Each button does what a control call does; errors come back to the page in words
 tiktok_auth.py.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -85,7 +86,7 @@ def _post(world: World, act: Callable[[World], tuple[str, str]]) -> BaseResponse
         place["problem"] = error.message
     except ReboundError as error:
         place["problem"] = f"ReBound refused the order: {error.detail}"
-    anchor = request.form.get("anchor", "")
+    anchor = re.sub("[^a-z-]", "", request.form.get("anchor", ""))
     return redirect(f"/?{urlencode({key: value for key, value in place.items() if value})}#{anchor}", 303)
 
 
@@ -94,7 +95,7 @@ def _buy(world: World) -> tuple[str, str]:
     lines = []
     for product in CATALOG:
         text = request.form.get(f"quantity_{product.sku}", "") or "0"
-        if not text.isdigit() or int(text) > MOST_PIECES:
+        if not re.fullmatch("[0-9]{1,3}", text) or int(text) > MOST_PIECES:
             raise ControlError(f"Type a number of pieces from 0 to {MOST_PIECES} for {product.name}.")
         if int(text):
             lines.append((product.sku, product.name, product.price, int(text)))

@@ -4,8 +4,7 @@ ReBound publishes little of this; the names are those of section 6 of the refere
 """
 
 import base64
-import binascii
-import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from rebound_tts.sandbox import json_text
 from rebound_tts.sandbox.world import ReboundClient, Token, World, new_secret
 
 PREFIX = "/rebound"
@@ -26,6 +26,7 @@ _TITLES = {
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    413: "Payload Too Large",
     415: "Unsupported Media Type",
     429: "Too Many Requests",
     500: "Internal Server Error",
@@ -122,9 +123,10 @@ def error_answer(world: World, error: ReboundError) -> Response:
     return _json(body, error.status, "application/problem+json")
 
 
-def not_routed(world: World, error: HTTPException) -> Response:
-    detail = "There is no such resource." if error.code == 404 else f"{request.method} is not possible here."
-    return error_answer(world, ReboundError(error.code or 500, detail))
+def not_served(world: World, error: HTTPException) -> Response:
+    """The answer where no resource came to its own: no such path or method, or a crash."""
+    details = {404: "There is no such resource.", 405: f"{request.method} is not possible here."}
+    return error_answer(world, ReboundError(error.code or 500, details.get(error.code or 500, error.name)))
 
 
 def timestamp(seconds: float) -> str:
@@ -189,7 +191,7 @@ def _body() -> dict[str, Any]:
     if not (request.content_type or "").lower().startswith("application/json"):
         raise ReboundError(415, f"Content type '{request.content_type}' is not supported.")
     try:
-        parsed = json.loads(raw)
+        parsed = json_text.read(raw)
     except ValueError as error:
         raise ReboundError(400, f"The body is not JSON: {error}") from error
     if not isinstance(parsed, dict):
@@ -221,7 +223,7 @@ def _basic_credentials() -> tuple[str, str] | None:
         return None
     try:
         client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return "", ""
     return client_id, secret
 
@@ -237,10 +239,10 @@ def _oauth_error(status: int, error: str) -> Response:
 def _whole(name: str, text: str, low: int, high: int, default: int) -> int:
     if not text:
         return default
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise ReboundError(400, f"{name} must be a number from {low} to {high}.")
     return int(text)
 
 
 def _json(body: dict[str, Any], status: int, mimetype: str) -> Response:
-    return Response(json.dumps(body, ensure_ascii=False, separators=(",", ":")), status, mimetype=mimetype)
+    return Response(json_text.write(body), status, mimetype=mimetype)

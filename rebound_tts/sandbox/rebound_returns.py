@@ -20,6 +20,7 @@ from rebound_tts.sandbox.rebound_gateway import (
 )
 from rebound_tts.sandbox.world import Parcel, ReturnItem, ReturnOrder, SalesOrder, World
 
+LONGEST_SERVICE = 255
 FORMATS = {"PDF": "application/pdf", "QR": "image/png"}
 
 
@@ -33,7 +34,7 @@ def create_return_order(call: ReboundCall) -> Answer:
     findings.address(body, required=sales_order is None)
     country, service = _lane(findings, body)
     label_format = body.get("labelFormat", "PDF")
-    if label_format not in FORMATS:
+    if not isinstance(label_format, str) or label_format not in FORMATS:
         findings.add("/labelFormat", "must be PDF or QR")
     inline = findings.boolean(body, "labelBase64Enabled")
     metadata = findings.metadata(body)
@@ -269,7 +270,10 @@ def _lane(findings: Findings, body: dict[str, Any]) -> tuple[str, str]:
     country = findings.text(lane, "countryCode", "/lane", required=True) or ""
     if country and not (len(country) == 2 and country.isalpha() and country.isupper()):
         findings.add("/lane/countryCode", "must be two capital letters")
-    return country, findings.text(lane, "carrierService", "/lane") or ""
+    service = findings.text(lane, "carrierService", "/lane") or ""
+    if len(service) > LONGEST_SERVICE:
+        findings.add("/lane/carrierService", f"must have at most {LONGEST_SERVICE} characters")
+    return country, service
 
 
 def _check_rma_number(world: World, client_id: str, rma_number: str) -> None:

@@ -110,14 +110,14 @@ def _create_app(world: World, faults: Faults, *, started_empty: bool) -> Flask:
     control.add_routes(app, world, faults, fill)
     pages.add_routes(app, world)
 
-    @app.errorhandler(404)
-    @app.errorhandler(405)
-    def not_routed(error: HTTPException) -> Response:
+    @app.errorhandler(HTTPException)
+    def not_served(error: HTTPException) -> Response:
+        """Each remote in its own words, whatever ended the call; Flask has logged a crash by then."""
         remote = remote_of(request.path)
         if remote == "tiktok":
-            return tiktok_gateway.not_routed(world, error)
+            return tiktok_gateway.not_served(world, error)
         if remote == "rebound":
-            return rebound_gateway.not_routed(world, error)
-        return control.not_routed(error)
+            return rebound_gateway.not_served(world, error)
+        return control.not_served(error)
 
     return app

@@ -5,6 +5,9 @@ Only values that `POST /control/settings` may change stand here; what exists in 
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+from urllib.parse import urlsplit
+
+MOST = 10**9  # of any number here, seconds most of them
 
 
 class UnknownSetting(Exception):
@@ -67,9 +70,19 @@ def _check(name: str, value: Any, kind: str) -> None:
     if kind == "bool":
         fits = isinstance(value, bool)
     elif kind == "str":
-        fits = isinstance(value, str)
+        fits = isinstance(value, str) and (not name.endswith("_url") or not value or _is_web_address(value))
     else:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
         fits = fits and (kind == "float" or isinstance(value, int))
     if not fits:
-        raise UnknownSetting(f"{name}: {value!r} is not a {kind}")
+        wanted = "web address" if name.endswith("_url") else kind
+        raise UnknownSetting(f"{name}: {value!r} is not a {wanted}")
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_fits and value.isprintable()

@@ -11,16 +11,19 @@ from rebound_tts.sandbox.tiktok_gateway import Call, TikTokError, endpoint, inva
 from rebound_tts.sandbox.tiktok_orders import refund_total
 from rebound_tts.sandbox.tiktok_paging import page
 from rebound_tts.sandbox.tiktok_returns import INVALID_RETURN, NO_PERMISSION, SCOPE
-from rebound_tts.sandbox.world import Cancellation, Order, OrderLine, World
+from rebound_tts.sandbox.world import Cancellation, Order, OrderLine, World, shown_cancel_status
 
 REQUEST_TYPES = ("CANCEL", "REFUND", "RETURN_AND_REFUND")
 CANCEL_TYPES = ("CANCEL", "BUYER_CANCEL")
+# As a request writes them; answers and webhooks spell the third CANCELLATION_REQUEST_CANCELLED, and both are taken.
 CANCEL_STATUSES = (
     "CANCELLATION_REQUEST_PENDING",
     "CANCELLATION_REQUEST_SUCCESS",
     "CANCELLATION_REQUEST_CANCEL",
+    "CANCELLATION_REQUEST_CANCELLED",
     "CANCELLATION_REQUEST_COMPLETE",
 )
+_CANCEL_REASONS = {"ecom_order_to_ship_canceled_reason_no_need": "The buyer does not need it any more"}
 INELIGIBLE = 25001011
 _BEFORE_SHIPPING = ("UNPAID", "ON_HOLD", "AWAITING_SHIPMENT", "AWAITING_COLLECTION")
 _AFTER_SHIPPING = ("IN_TRANSIT", "DELIVERED", "COMPLETED")
@@ -119,7 +122,7 @@ def _matching(call: Call) -> Iterable[Cancellation]:
             and (cancel_ids is None or found.id in cancel_ids)
             and (order_ids is None or found.order_id in order_ids)
             and (types is None or found.cancel_type in types)
-            and (statuses is None or found.cancel_status in statuses)
+            and (statuses is None or found.shown_status in {shown_cancel_status(status) for status in statuses})
             and (buyer_ids is None or call.world.orders[found.order_id].buyer.user_id in buyer_ids)
             and window.holds(found)
         ):
@@ -187,14 +190,18 @@ def _asked_lines(call: Call, order: Order) -> list[OrderLine]:
 def _lines_of_skus(call: Call, order: Order) -> list[OrderLine]:
     chosen: list[OrderLine] = []
     taken = taken_line_ids(call.world, order.id)
-    for entry in call.body["skus"]:
-        if not isinstance(entry, dict) or not isinstance(entry.get("quantity", 1), int):
-            raise invalid_parameter("skus", f"got {entry!r}", "sku_id and quantity")
+    entries = call.body["skus"]
+    if not isinstance(entries, list):
+        raise invalid_parameter("skus", f"got {entries!r}", "a list of sku_id and quantity")
+    for entry in entries:
+        quantity = entry.get("quantity", 1) if isinstance(entry, dict) else None
+        if not isinstance(quantity, int) or isinstance(quantity, bool) or quantity < 1:
+            raise invalid_parameter("skus", f"got {entry!r}", "sku_id and a quantity of at least 1")
         free = [line for line in order.lines if line.sku_id == entry.get("sku_id") and line.id not in taken]
-        wanted = free[: entry.get("quantity", 1)]
-        if not wanted or len(wanted) < entry.get("quantity", 1):
+        if len(free) < quantity:
             raise invalid_parameter("skus", "the order has not so many free units", "units of the order")
-        chosen += wanted
+        chosen += free[:quantity]
+        taken |= {line.id for line in free[:quantity]}
     return chosen
 
 
@@ -205,8 +212,9 @@ def _cancellation_json(world: World, found: Cancellation) -> dict[str, Any]:
         "cancel_id": found.id,
         "order_id": found.order_id,
         "cancel_type": found.cancel_type,
-        "cancel_status": found.cancel_status,
+        "cancel_status": found.shown_status,
         "cancel_reason": found.cancel_reason,
+        "cancel_reason_text": _CANCEL_REASONS.get(found.cancel_reason, found.cancel_reason),
         "role": found.role,
         "create_time": found.create_time,
         "update_time": found.update_time,

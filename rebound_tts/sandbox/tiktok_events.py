@@ -150,7 +150,7 @@ def announce_cancellation(world: World, cancellation: Cancellation) -> None:
     data = {
         "order_id": cancellation.order_id,
         "cancellations_role": cancellation.role,
-        "cancel_status": cancellation.cancel_status,
+        "cancel_status": cancellation.shown_status,
         "cancel_id": cancellation.id,
         "create_time": cancellation.create_time,
     }

@@ -6,7 +6,6 @@ and calls `add_routes`. No rule of a single endpoint belongs here.
 """
 
 import itertools
-import json
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from flask import Flask, Request, Response, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException
 
+from rebound_tts.sandbox import json_text
 from rebound_tts.sandbox.tiktok_signing import is_multipart, request_sign_matches
 from rebound_tts.sandbox.world import Seller, Shop, World
 
@@ -41,6 +41,7 @@ HTTP_STATUS = {
     36009033: 403,
     36009009: 404,
     36009010: 405,
+    36009007: 408,
     36009021: 413,
     36009002: 429,
     36009003: 500,
@@ -115,8 +116,8 @@ class Call:
         text = self.text(name)
         if not text and default is not None:
             return default
-        if not text.isdigit() or not low <= int(text) <= high:
-            raise invalid_parameter(name, f"got '{text}'", f"a number from {low} to {high}")
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise invalid_parameter(name, f"got '{text[:40]}'", f"a number from {low} to {high}")
         return int(text)
 
     def choice(self, name: str, options: Sequence[str], default: str = "") -> str:
@@ -164,13 +165,21 @@ def error_envelope(world: World, error: TikTokError) -> Response:
     return answer
 
 
-def not_routed(world: World, error: HTTPException) -> Response:
-    """The answer for a path or method that no endpoint has."""
+def not_served(world: World, error: HTTPException) -> Response:
+    """The answer where no endpoint came to its own: no such path or method, a body that is too large, a crash."""
+    return error_envelope(world, _error_of(error))
+
+
+def _error_of(error: HTTPException) -> TikTokError:
     if error.code == 405:
-        return error_envelope(world, TikTokError(36009010, f"The method {request.method} is not allowed."))
+        return TikTokError(36009010, f"The method {request.method} is not allowed.")
+    if error.code == 413:
+        return TikTokError(36009021, "The file is too large.")
+    if error.code != 404:
+        return TikTokError(36009003, "Internal error. Please try again.")
     if _other_version_exists(request.path):
-        return error_envelope(world, TikTokError(36009014, "The API version is invalid."))
-    return error_envelope(world, TikTokError(36009009, f"The path {request.path} is not found."))
+        return TikTokError(36009014, "The API version is invalid.")
+    return TikTokError(36009009, f"The path {request.path} is not found.")
 
 
 def new_request_id() -> str:
@@ -178,8 +187,7 @@ def new_request_id() -> str:
 
 
 def _json(body: dict[str, Any], status: int) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, mimetype="application/json")
+    return Response(json_text.write(body), status, mimetype="application/json")
 
 
 def _other_version_exists(path: str) -> bool:
@@ -266,6 +274,8 @@ def _seller_of_token(world: World, found: Endpoint, sent: Request) -> Seller:
 
 
 def _shop_of_cipher(world: World, found: Endpoint, seller: Seller, sent: dict[str, str]) -> Shop | None:
+    if "category_asset_cipher" in sent:
+        raise TikTokError(36009004, "Unexpected identifier in the request: 'category_asset_cipher'.")
     cipher = sent.get("shop_cipher")
     if not found.shop_scoped:
         if cipher is not None:
@@ -311,7 +321,7 @@ def _read_body(call: Call, found: Endpoint, raw_body: bytes) -> None:
     if not raw_body or found.method == "GET":
         return
     try:
-        parsed = json.loads(raw_body)
+        parsed = json_text.read(raw_body)
     except ValueError as error:
         raise TikTokError(36009022, "The body format must be JSON.") from error
     if parsed == []:

@@ -9,7 +9,13 @@ from typing import Any
 
 from rebound_tts.sandbox.tiktok_filters import TimeWindow, strings
 from rebound_tts.sandbox.tiktok_gateway import Call, TikTokError, endpoint, invalid_parameter
-from rebound_tts.sandbox.tiktok_logistics import DELIVERY_OPTION, SALES_WAREHOUSE_SUFFIX, warehouse_id
+from rebound_tts.sandbox.tiktok_logistics import (
+    DELIVERY_OPTION,
+    OUTBOUND_PROVIDER,
+    SALES_WAREHOUSE_SUFFIX,
+    SHIPPING_PROVIDERS,
+    warehouse_id,
+)
 from rebound_tts.sandbox.tiktok_paging import page
 from rebound_tts.sandbox.world import Buyer, Order, OrderLine, World
 
@@ -60,7 +66,7 @@ def search_orders(call: Call) -> dict[str, Any]:
     status = call.body.get("order_status")
     if status is not None and status not in ORDER_STATUSES:
         raise invalid_parameter("order_status", f"got {status!r}", "one of " + ", ".join(ORDER_STATUSES))
-    shipping_type = call.body.get("shipping_type", "SELLER")
+    shipping_type = call.body.get("shipping_type") or "SELLER"
     if shipping_type not in ("TIKTOK", "SELLER"):
         raise invalid_parameter("shipping_type", f"got {shipping_type!r}", "TIKTOK or SELLER")
     buyer_id = call.body.get("buyer_user_id")
@@ -124,7 +130,8 @@ def order_json(world: World, order: Order) -> dict[str, Any]:
             "rts_time": order.create_time + 3600,
             "collection_time": order.create_time + 7200,
             "tracking_number": order.tracking_number,
-            "shipping_provider": "Royal Mail",
+            "shipping_provider": SHIPPING_PROVIDERS[OUTBOUND_PROVIDER],
+            "shipping_provider_id": OUTBOUND_PROVIDER,
         }
     if order.status in ("DELIVERED", "COMPLETED"):
         content["delivery_time"] = order.update_time
@@ -154,6 +161,9 @@ def _payment_json(order: Order) -> dict[str, str]:
         "shipping_fee_seller_discount": "0.00",
         "shipping_fee_platform_discount": "0.00",
         "tax": "0.00",
+        "product_tax": "0.00",
+        "shipping_fee_tax": "0.00",
+        "retail_delivery_fee": "0.00",
         "total_amount": total,
     }
 
@@ -181,7 +191,8 @@ def _line_json(order: Order, line: OrderLine) -> dict[str, Any]:
     if order.status in _SHIPPED:
         content |= {
             "tracking_number": order.tracking_number,
-            "shipping_provider_name": "Royal Mail",
+            "shipping_provider_name": SHIPPING_PROVIDERS[OUTBOUND_PROVIDER],
+            "shipping_provider_id": OUTBOUND_PROVIDER,
             "rts_time": order.create_time + 3600,
         }
     if order.status == "CANCELLED":

@@ -4,10 +4,10 @@ A token holds the place after which the next page starts, not a row number: rows
 """
 
 import base64
-import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from rebound_tts.sandbox import json_text
 from rebound_tts.sandbox.tiktok_gateway import Call, invalid_parameter
 
 Row = TypeVar("Row")
@@ -48,7 +48,7 @@ def page(
 
 
 def _write(place: tuple[int, str], sort_field: str, descending: bool) -> str:
-    content = _PREFIX + json.dumps([*place, sort_field, descending]).encode()
+    content = _PREFIX + json_text.write([*place, sort_field, descending]).encode()
     content += b" " if len(content) % 3 == 0 else b""
     return base64.b64encode(content).decode()
 
@@ -56,7 +56,9 @@ def _write(place: tuple[int, str], sort_field: str, descending: bool) -> str:
 def _read(token: str, sort_field: str, descending: bool) -> tuple[int, str]:
     try:
         content = base64.b64decode(token, validate=True)
-        time, row_id, token_field, token_descending = json.loads(content.removeprefix(_PREFIX))
+        time, row_id, token_field, token_descending = json_text.read(content.removeprefix(_PREFIX))
+        if not isinstance(time, int) or not isinstance(row_id, str):
+            raise TypeError
     except (ValueError, TypeError) as error:
         raise invalid_parameter("page_token", "this call did not give it out", "the last next_page_token") from error
     if (token_field, token_descending) != (sort_field, descending):

@@ -16,7 +16,7 @@ from rebound_tts.sandbox.tiktok_gateway import Call, TikTokError, endpoint, inva
 from rebound_tts.sandbox.tiktok_logistics import return_address
 from rebound_tts.sandbox.tiktok_orders import refund_total
 from rebound_tts.sandbox.tiktok_paging import page
-from rebound_tts.sandbox.world import Return, Upload, World
+from rebound_tts.sandbox.world import Cancellation, Return, Upload, World
 
 INVALID_RETURN = 25001001
 WRONG_STATE = 25020004
@@ -75,13 +75,14 @@ def records(call: Call) -> dict[str, Any]:
 
 @endpoint("GET", "/return_refund/202309/reject_reasons", scope=SCOPE)
 def reject_reasons(call: Call) -> dict[str, Any]:
-    found = _own_return(call, call.required("return_or_cancel_id"))
-    return {"reasons": [{"name": name, "text": text} for name, text in _reasons(found).items()]}
+    found = _own_request(call, call.required("return_or_cancel_id"))
+    reasons = _reasons(found) if isinstance(found, Return) else _REQUEST_REASONS
+    return {"reasons": [{"name": name, "text": text} for name, text in reasons.items()]}
 
 
 @endpoint("GET", "/return_refund/202601/decision_eligibility", scope=SCOPE)
 def decision_eligibility(call: Call) -> dict[str, Any]:
-    found = _own_return(call, call.required("return_or_cancel_id"))
+    found = _own_request(call, call.required("return_or_cancel_id"))
     asked = call.values("check_decisions", len(_DECISIONS)) if call.text("check_decisions") else list(_DECISIONS)
     unknown = [name for name in asked if name not in _DECISIONS]
     if unknown:
@@ -116,7 +117,7 @@ def reject(call: Call) -> None:
     if not _first_time(call, "reject", found.id):
         return
     status = _next_status(found, decision)
-    if call.body.get("reject_reason") not in _reasons(found):
+    if call.body.get("reject_reason") not in list(_reasons(found)):
         raise TikTokError(INVALID_REASON, "The reject reason is not available for this return.")
     _remember(call, "reject", found.id)
     note = str(call.body.get("comment", ""))
@@ -229,6 +230,11 @@ def _own_return(call: Call, return_id: str) -> Return:
     return found
 
 
+def _own_request(call: Call, request_id: str) -> Return | Cancellation:
+    found = call.world.cancellations.get(request_id)
+    return found if found is not None and found.shop_id == call.shop.id else _own_return(call, request_id)
+
+
 def _decision(call: Call, options: tuple[str, ...]) -> str:
     decision = call.body.get("decision")
     if decision not in options:
@@ -236,14 +242,16 @@ def _decision(call: Call, options: tuple[str, ...]) -> str:
     return str(decision)
 
 
-def _next_status(found: Return, decision: str) -> str:
+def _next_status(found: Return | Cancellation, decision: str) -> str:
     statuses, types, status = _DECISIONS[decision]
+    if isinstance(found, Cancellation):
+        raise TikTokError(WRONG_STATE, f"{decision} does not fit a cancellation.")
     if found.return_status not in statuses or (types and found.return_type not in types):
         raise TikTokError(WRONG_STATE, f"{decision} does not fit a {found.return_type} in {found.return_status}.")
     return status
 
 
-def _eligibility(found: Return, decision: str) -> dict[str, Any]:
+def _eligibility(found: Return | Cancellation, decision: str) -> dict[str, Any]:
     try:
         _next_status(found, decision)
     except TikTokError as error:
@@ -253,7 +261,7 @@ def _eligibility(found: Return, decision: str) -> dict[str, Any]:
             "ineligible_code": 25011014,
             "ineligible_reason": error.message,
         }
-    reasons = list(_reasons(found)) if decision in _REJECTIONS else []
+    reasons = list(_reasons(found)) if isinstance(found, Return) and decision in _REJECTIONS else []
     return {"decision": decision, "eligible": True, **({"available_reject_reasons": reasons} if reasons else {})}
 
 
@@ -295,4 +303,6 @@ def _amount(currency: str, total: str) -> dict[str, str]:
         "refund_subtotal": total,
         "refund_shipping_fee": "0.00",
         "refund_tax": "0.00",
+        "retail_delivery_fee": "0.00",
+        "buyer_service_fee": "0.00",
     }

@@ -179,6 +179,15 @@ class Cancellation:
     create_time: int
     update_time: int
 
+    @property
+    def shown_status(self) -> str:
+        return shown_cancel_status(self.cancel_status)
+
+
+def shown_cancel_status(status: str) -> str:
+    """As answers and webhooks spell it; a search may ask for it as …_CANCEL (reference, 6.6)."""
+    return f"{status}LED" if status.endswith("_CANCEL") else status
+
 
 @dataclass
 class Subscription:

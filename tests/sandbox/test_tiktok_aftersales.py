@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Control, TikTokClient
+from tests.sandbox.conftest import Control, Receiver, TikTokClient
 
 
 def _ids(order: dict[str, Any]) -> list[str]:
@@ -87,6 +87,35 @@ def test_cancellations_are_searched_and_told(tiktok: TikTokClient, control: Cont
     assert [action["action"] for action in row["seller_next_action_response"]] == ["SELLER_RESPOND_CANCEL"]
     assert len(row["cancel_line_items"]) == 3
     assert [found["cancel_id"] for found in done["cancellations"]] == [cancel_id]
+
+
+@pytest.mark.parametrize("asked", ["CANCELLATION_REQUEST_CANCEL", "CANCELLATION_REQUEST_CANCELLED"])
+def test_cancelled_cancellation_is_spelled_as_answers_spell_it(
+    tiktok: TikTokClient, control: Control, new_order: Any, receiver: Receiver, asked: str
+) -> None:
+    control.post("settings", webhook_url=receiver.url)
+    order_id = new_order(status="AWAITING_SHIPMENT")["order_id"]
+    cancel_id = control.post("cancellations", order_id=order_id)["cancel_id"]
+    control.post(f"cancellations/{cancel_id}", cancel_status="CANCELLATION_REQUEST_CANCEL")
+    control.post("webhooks/wait")
+    path = "/return_refund/202602/cancellations/search"
+    (row,) = tiktok.call("POST", path, body={"cancel_status": [asked]})["data"]["cancellations"]
+    assert (row["cancel_id"], row["cancel_status"]) == (cancel_id, "CANCELLATION_REQUEST_CANCELLED")
+    assert row["cancel_reason_text"]
+    assert [body["data"]["cancel_status"] for body in receiver.bodies()] == [
+        "CANCELLATION_REQUEST_PENDING",
+        "CANCELLATION_REQUEST_CANCELLED",
+    ]
+
+
+def test_cancellation_has_reasons_to_reject_it_and_no_decisions_of_returns(
+    tiktok: TikTokClient, control: Control, new_order: Any
+) -> None:
+    cancel_id = control.post("cancellations", order_id=new_order()["order_id"])["cancel_id"]
+    query = {"return_or_cancel_id": cancel_id}
+    assert tiktok.call("GET", "/return_refund/202309/reject_reasons", query)["data"]["reasons"]
+    decisions = tiktok.call("GET", "/return_refund/202601/decision_eligibility", query)["data"]["decisions"]
+    assert {decision["eligible"] for decision in decisions} == {False}
 
 
 def test_provider_ids_are_found_through_warehouse_and_option(tiktok: TikTokClient) -> None:
