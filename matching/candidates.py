@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from matching.decision import Reason, ReturnedLine
-from matching.id_rules import IdRules
+from matching.id_rules import IdRules, folded
 from matching.models import Match, SalesOrder, SalesOrderItem
 from matching.orders import find_at_rebound, items_with_units, mirror
 from matching.services import ReturnToMatch, current_match, rules_of
@@ -130,7 +130,7 @@ def find_order(*, shop: Shop, external_order_id: str, rebound: ReboundClient | N
     """The merchant's orders with the id that a person gives, whatever its upper and lower case: those held here, else
     those that ReBound has under exactly this id, which are held here from then on. Raises RemoteError."""
     held = SalesOrder.objects.for_merchant(shop.merchant)
-    found = list(held.filter(external_order_id_folded=external_order_id.casefold())[:MOST_CANDIDATES])
+    found = list(held.filter(external_order_id_folded=folded(external_order_id))[:MOST_CANDIDATES])
     if found or rebound is None:
         return found
     remote = find_at_rebound(rebound=rebound, external_order_id=external_order_id, rules=IdRules())
@@ -184,8 +184,7 @@ def suggestions_for(
 def _orders(shop: Shop, *, reference: str) -> list[SalesOrder]:
     spellings = _spellings(shop, reference=reference)
     orders = SalesOrder.objects.for_merchant(shop.merchant)
-    folded = [spelling.casefold() for spelling in spellings]
-    by_id = orders.filter(external_order_id_folded__in=folded)
+    by_id = orders.filter(external_order_id_folded__in=[folded(spelling) for spelling in spellings])
     by_rebound_id = orders.filter(~Q(rebound_id=""), rebound_id=reference)
     # Two questions and not one with OR: each has an index of its own.
     found = [*by_id.defer("payload")[: 10 * MOST_CANDIDATES], *by_rebound_id.defer("payload")[:MOST_CANDIDATES]]

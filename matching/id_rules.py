@@ -12,6 +12,9 @@ MOST_LEADING_ZEROS = 20
 LONGEST_ID = 255
 """Characters. What is longer is nobody's id (expectations C3.10); no column of ours holds it."""
 
+LONGEST_FOLDED = 512
+"""Characters of the folded form by which candidates are found; a few letters fold into three."""
+
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -61,7 +64,7 @@ class IdRules:
         """The spellings to ask an index for: raw first, no two alike, at most 85; none if `value` matches nothing.
 
         Complete: whatever equals `value` under the rules is among them, unless it carries more than
-        `MOST_LEADING_ZEROS` zeros that `value` does not. Under `ignore_case` the caller asks for their `casefold()`;
+        `MOST_LEADING_ZEROS` zeros that `value` does not. Under `ignore_case` the caller asks for them `folded`;
         for a remote look-up that cannot, prefix, suffix and id keep their case.
         """
         key = self.key(value)
@@ -79,6 +82,11 @@ class IdRules:
 
     def _fold(self, text: str) -> str:
         return text.casefold() if self.ignore_case else text
+
+
+def folded(external_id: str) -> str:
+    """What an index finds an id by, whatever its case. The rules decide; this only finds candidates."""
+    return external_id.casefold()[:LONGEST_FOLDED]
 
 
 def is_storable(text: str) -> bool:

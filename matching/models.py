@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from matching.coverage.models import CoverageCheck as CoverageCheck  # so that Django finds them
 from matching.coverage.models import CoverageOrder as CoverageOrder
 from matching.decision_words import OUTCOMES, REASONS
+from matching.id_rules import LONGEST_FOLDED, folded
 from matching.import_models import OrderImport as OrderImport
 from matching.import_models import OrderImportPart as OrderImportPart
 from matching.push_models import OrderPush as OrderPush
@@ -30,13 +31,16 @@ class OrderSource(models.TextChoices):
     FILE = "FILE", _("Imported from a file")
 
 
+ADDRESS_MORE = "more"  # what else stood in a pushed address, by its own names
+
+
 class SalesOrder(models.Model):
     """An order as the OMS synced it. `external_order_id` is the OMS's id, an opaque string compared exactly."""
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="sales_orders")
     external_order_id = models.CharField(max_length=255)
     # For shops whose id rules ignore case; the rules themselves decide, this only finds candidates by index.
-    external_order_id_folded = models.CharField(max_length=512, editable=False)
+    external_order_id_folded = models.CharField(max_length=LONGEST_FOLDED, editable=False)
     oms_order_id = models.CharField(max_length=255, null=True, blank=True)
     metadata_conflict = models.CharField(max_length=500, blank=True)
     rebound_id = models.CharField(max_length=255, blank=True, help_text=_("ReBound's id of the sales order."))
@@ -84,7 +88,7 @@ class SalesOrder(models.Model):
         return self.external_order_id
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.external_order_id_folded = self.external_order_id.casefold()
+        self.external_order_id_folded = folded(self.external_order_id)
         super().save(*args, **kwargs)
 
 

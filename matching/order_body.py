@@ -7,6 +7,7 @@ three rules of the integration (order-integrations.txt, end): `clientOrderId` is
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from matching.findings import Code, Finding, pointer, shown
@@ -53,6 +54,7 @@ KNOWN_ORDER = frozenset(
     }
 )
 COUNTRY_RULE = "This must be a country's two capital letters (ISO 3166-1 alpha-2), such as GB."
+UNUSED = "This field is not documented: it is kept and not used. Check its spelling."
 _NUMBER = '{"$number":'  # how the hashed text marks an exact decimal
 
 
@@ -77,16 +79,17 @@ def check_order(body: Any, *, strict: bool = False) -> OrderFacts | list[Finding
     for name in ("premiumOrder", "labelBase64Enabled"):
         if name in body:
             check.flag(body, name, ())
-    address = _address(check, body)
+    address, address_more = _address(check, body)
     items = _items(check, body)
     tiktok_order_id, tiktok_lines = check_references(check, body)
-    if check.findings:
+    if any(finding.code is Code.TOO_DEEP for finding in check.findings):
         return check.findings
+    body = _without_nulls(body)
     text = _hashed_text(body)
     if "\\u0000" in text or "\\ud" in text:
         check.storable(body)
-        if check.findings:
-            return check.findings
+    if check.findings:
+        return check.findings
     typed = typed_of(body)
     if typed is not None:
         return typed  # so that equal content has one hash, whichever way it came in
@@ -101,21 +104,26 @@ def check_order(body: Any, *, strict: bool = False) -> OrderFacts | list[Finding
         content_hash=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         tiktok_order_id=tiktok_order_id,
         tiktok_lines=tiktok_lines,
+        address_more=address_more,
     )
 
 
-def order_warnings(payload: dict[str, Any]) -> list[Finding]:
-    """What a valid order lacks or has for nothing; it is kept all the same."""
+def order_warnings(payload: dict[str, Any], *, address_more: Iterable[str] = ()) -> list[Finding]:
+    """What a valid order lacks or has for nothing; it is kept all the same. `address_more`: names of fields."""
     check = Check(strict=False)
     for name in payload.keys() - KNOWN_ORDER:
-        check.add(Code.UNKNOWN_FIELD, (name,), "This field is not documented: it is kept and not used.")
+        check.add(Code.UNKNOWN_FIELD, (name,), UNUSED)
+    for name in address_more:
+        check.add(Code.UNKNOWN_FIELD, ("customerAddress", name), UNUSED)
     items = payload.get("salesItems") or []
     if not items:
         check.add(Code.NO_ITEMS, ("salesItems",), "Without items no returned item can be matched. Push them too.")
     for index, item in enumerate(items):
         for name in item.keys() - KNOWN_ITEM:
-            said = "This field is not documented: it is kept and not used."
-            check.add(Code.UNKNOWN_FIELD, ("salesItems", index, name), said)
+            check.add(Code.UNKNOWN_FIELD, ("salesItems", index, name), UNUSED)
+        if item.get("price") is not None and not item.get("currencyCode"):
+            said = "Say in which currency: a price without one is of no use to customs."
+            check.add(Code.CURRENCY_MISSING, ("salesItems", index, "currencyCode"), said)
     warn_of_references(check, payload)
     return sorted(check.findings, key=lambda finding: finding.pointer)
 
@@ -127,6 +135,22 @@ def _exact_number(value: Any) -> dict[str, str]:
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_exact_number).encode
 
 
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    """The body without the documented fields that are null: they say as much as absent ones."""
+    told = _told(body, KNOWN_ORDER)
+    if isinstance(told.get("customerAddress"), dict):
+        told["customerAddress"] = _told(told["customerAddress"], KNOWN_ADDRESS)
+    if isinstance(told.get("salesItems"), list):
+        told["salesItems"] = [
+            _told(item, KNOWN_ITEM) if isinstance(item, dict) else item for item in told["salesItems"]
+        ]
+    return told
+
+
+def _told(body: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None or name not in known}
+
+
 def _hashed_text(body: dict[str, Any]) -> str:
     if "updatedAt" in body:
         body = {name: value for name, value in body.items() if name != "updatedAt"}
@@ -135,14 +159,14 @@ def _hashed_text(body: dict[str, Any]) -> str:
 
 def _check_oms_order_id(check: Check, body: dict[str, Any], order_id: str) -> None:
     metadata = check.metadata(body, ())
-    if metadata is None or not order_id:
+    if metadata is None:
         return
     if "omsOrderId" not in metadata:
         said = "Add `omsOrderId` with the value of `clientOrderId`: a return is linked by it."
         check.add(Code.OMS_ORDER_ID_MISSING, metadata_place(body, "omsOrderId", ()), said)
         return
     value = metadata["omsOrderId"]
-    if value == order_id:
+    if value == order_id or (isinstance(value, str) and not order_id):
         return
     place = metadata_place(body, "omsOrderId", ())
     if not isinstance(value, str):
@@ -152,14 +176,15 @@ def _check_oms_order_id(check: Check, body: dict[str, Any], order_id: str) -> No
     check.add(Code.OMS_ORDER_ID_DIFFERS, place, said, value)
 
 
-def _address(check: Check, body: dict[str, Any]) -> dict[str, str]:
-    """The customer's address as text by ReBound's names. Its values are never shown in a finding."""
+def _address(check: Check, body: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """The customer's address as text by ReBound's names, and what else stands in it. Its values are never shown in a
+    finding."""
     address = body.get("customerAddress")
     if address is None:
-        return {}
+        return {}, {}
     if not isinstance(address, dict):
         check.add(Code.WRONG_TYPE, ("customerAddress",), "This must be an object.")
-        return {}
+        return {}, {}
     check.fields(address, KNOWN_ADDRESS, ("customerAddress",))
     found: dict[str, str] = {}
     for name in ADDRESS_FIELDS:
@@ -173,7 +198,7 @@ def _address(check: Check, body: dict[str, Any]) -> dict[str, str]:
     country = found.get("countryCode")
     if country is not None and country not in COUNTRIES:
         check.add(Code.UNKNOWN_COUNTRY, ("customerAddress", "countryCode"), COUNTRY_RULE)
-    return found
+    return found, {name: address[name] for name in sorted(address.keys() - KNOWN_ADDRESS)}
 
 
 def _items(check: Check, body: dict[str, Any]) -> tuple[ItemFacts, ...]:

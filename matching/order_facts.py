@@ -44,7 +44,8 @@ class OrderFacts:
 
     `payload_text`: the body without the address. `content_hash`: equal for equal content, whatever the order of its
     keys; `updatedAt` says when, not what, and does not count. `tiktok_order_id` is empty where the order does not name
-    TikTok's order; `tiktok_lines` gives the external item id of each of TikTok's lines.
+    TikTok's order; `tiktok_lines` gives the external item id of each of TikTok's lines. `address_more`: undocumented
+    fields of the address, as they came. `may_warn`: false where no warning is possible.
     """
 
     external_order_id: str
@@ -56,6 +57,8 @@ class OrderFacts:
     content_hash: str
     tiktok_order_id: str = ""
     tiktok_lines: dict[str, str] = field(default_factory=dict)
+    address_more: dict[str, Any] = field(default_factory=dict)
+    may_warn: bool = True
 
     @property
     def payload(self) -> dict[str, Any]:

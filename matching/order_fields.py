@@ -12,9 +12,9 @@ from typing import Any
 
 from matching.findings import Code, Finding, pointer, shown
 from matching.id_rules import LONGEST_ID, UNSTORABLE
-from matching.order_json import RepeatedFields, is_too_deep
+from matching.order_json import DEEPEST, RepeatedFields, is_too_deep, repeated_within
 
-LONGEST_FOLDED_ID = 512  # characters of the folded form, by which shops that ignore case look orders up
+METADATA_LEVELS = 2  # the list of its entries, and each entry
 Place = tuple[str | int, ...]
 RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -64,8 +64,16 @@ class Check:
             if self.strict:
                 said = "This field is not documented. Check its spelling."
                 self.add(Code.UNKNOWN_FIELD, (*place, name), said)
-            if is_too_deep(body[name]):
-                self.add(Code.TOO_DEEP, (*place, name), "This is nested too deeply to be kept.")
+            self.foreign(body[name], (*place, name))
+
+    def foreign(self, value: Any, place: Place, *, deepest: int = DEEPEST) -> None:
+        """What can be wrong with a value whose meaning nobody here knows: too deep, or a field that stands twice."""
+        if is_too_deep(value, deepest=deepest):
+            self.add(Code.TOO_DEEP, place, "This is nested too deeply to be kept.")
+            return
+        for name in repeated_within(value):
+            said = f"The field {shown(name)} stands twice in one object of this. Send it once."
+            self.add(Code.REPEATED_FIELD, place, said)
 
     def text(self, value: Any, place: Place, *, longest: int, show: bool = True) -> str:
         if not isinstance(value, str):
@@ -88,7 +96,7 @@ class Check:
             self.add(Code.WRONG_TYPE, place, "An id must be a JSON string, so that no digit is lost.", value)
         elif not value.strip():
             self.add(Code.EMPTY, place, "An id must not be empty or blank.", value)
-        elif len(value) > LONGEST_ID or len(value.casefold()) > LONGEST_FOLDED_ID:
+        elif len(value) > LONGEST_ID:
             said = f"An id may have at most {LONGEST_ID} characters; it has {len(value)}."
             self.add(Code.TOO_LONG, place, said, value)
         else:
@@ -133,17 +141,16 @@ class Check:
         try:
             found = read_metadata(value)
         except MetadataConflictError as error:
-            self.add(
-                Code.METADATA_CONFLICT, where, f"Two values for the key {shown(str(error))}. Send one value a key."
-            )
+            key = str(error)
+            said = f"The key {shown(key)} stands here with two values, or twice in one object. Send it once."
+            self.add(Code.METADATA_CONFLICT, metadata_place(body, key, place), said)
             return None
         except MetadataShapeError:
             said = "This must be an object, or a list of objects with `key` and `value`."
-            self.add(Code.METADATA_SHAPE, where, said)
+            self.add(Code.METADATA_SHAPE, where, said, value)
             return None
-        for each in found.values():
-            if isinstance(each, dict | list) and is_too_deep(each):
-                self.add(Code.TOO_DEEP, where, "This is nested too deeply to be kept.")
+        if isinstance(value, dict | list):
+            self.foreign(value, where, deepest=DEEPEST + METADATA_LEVELS)
         return found
 
     def storable(self, value: Any, place: Place = ()) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 LONGEST_INTEGER = 100  # digits; Python reads far longer ones in quadratic time
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors and tools write it; RFC 8259 (8.1) lets a reader skip it
 DEEPEST = 20  # levels of objects and lists in a field that is not ours
 
 
@@ -24,7 +25,7 @@ class RepeatedFields(dict[str, Any]):
 def read_json(body: bytes) -> Any:
     """The value. Raises NotJsonError."""
     try:
-        return _decoder.decode(body.decode())
+        return _decoder.decode(body.removeprefix(BYTE_ORDER_MARK).decode())
     except UnicodeDecodeError as error:
         raise NotJsonError(f"The body is not UTF-8: byte {error.start} cannot be read.") from error
     except json.JSONDecodeError as error:
@@ -55,7 +56,7 @@ def _int(text: str) -> Any:
 
 
 def _constant(text: str) -> Any:
-    raise json.JSONDecodeError(f"{text} is not JSON", text, 0)
+    raise NotJsonError(f"{text} is no value of JSON. Leave the field out, or send null.")
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant)
@@ -74,6 +75,17 @@ def is_too_deep(value: Any, *, deepest: int = DEEPEST) -> bool:
         if not level:
             return False
     return True
+
+
+def repeated_within(value: Any) -> list[str]:
+    """The fields that stand twice in any object within `value`, which is not too deep."""
+    found: list[str] = []
+    if isinstance(value, RepeatedFields):
+        found += value.repeated
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            found += repeated_within(each)
+    return found
 
 
 def kept(value: Any) -> Any:

@@ -17,8 +17,11 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from matching.errands import queue_errands, relaying_account, writing_shop
-from matching.models import ITEM_COLUMNS, OrderSource, SalesOrder, SalesOrderItem
+from matching.id_rules import folded
+from matching.models import ADDRESS_MORE, ITEM_COLUMNS, OrderSource, SalesOrder, SalesOrderItem
+from matching.order_changes import change_time
 from matching.order_facts import ItemFacts, OrderFacts
+from matching.order_json import kept
 from matching.order_rows import insert_rows, moments, new_keys
 from merchants.encryption import seal
 from merchants.models import ApiClient, Merchant
@@ -102,6 +105,7 @@ def push_orders(
     """Store the orders; answers one result each, in the order given. The same id twice: the newer version stands."""
     newest = _newest(orders)
     with transaction.atomic(savepoint=False):
+        changed_at = change_time(merchant)
         account = relaying_account(merchant)
         shop = writing_shop(merchant) if any(facts.tiktok_order_id for facts in newest.values()) else None
         seen = _look(merchant=merchant, ids=newest)
@@ -109,11 +113,11 @@ def push_orders(
         idle = account is None and shop is None
         same = {id_: row for id_, row in seen.items() if idle and _is_same(row, facts=newest[id_])}
         new = [facts for id_, facts in newest.items() if id_ not in seen]
-        fresh = _insert(new, merchant=merchant, source=source, client=client, now=now)
+        fresh = _insert(new, merchant=merchant, source=source, client=client, now=now, changed_at=changed_at)
         if fresh is None:
             # Another push made one of them this very moment. Make those that are still missing, empty, and treat all
             # as known ones.
-            _insert_missing(new, merchant=merchant, source=source, now=now)
+            _insert_missing(new, merchant=merchant, source=source, now=now, changed_at=changed_at)
             fresh = {}
         held = _locked(merchant=merchant, ids=newest.keys() - same.keys() - fresh.keys(), seen=seen)
         results = dict.fromkeys(fresh, Result.CREATED) | dict.fromkeys(same, Result.UNCHANGED)
@@ -121,7 +125,7 @@ def push_orders(
         changed = [row for external_id, row in held.items() if results[external_id] in WRITTEN]
         unchanged = [row for external_id, row in held.items() if results[external_id] is Result.UNCHANGED]
         _note_versions(unchanged, facts=newest)
-        _write_orders(changed, facts=newest, client=client, source=source, now=now)
+        _write_orders(changed, facts=newest, client=client, source=source, changed_at=changed_at)
         _write_items(changed, facts=newest, now=now)
         if account is not None or shop is not None:
             written: list[Held | SalesOrder] = [*fresh.values(), *changed]
@@ -189,14 +193,20 @@ def _newest(orders: Iterable[OrderFacts]) -> dict[str, OrderFacts]:
 
 
 def _insert(
-    new: list[OrderFacts], *, merchant: Merchant, source: OrderSource, client: ApiClient | None, now: datetime
+    new: list[OrderFacts],
+    *,
+    merchant: Merchant,
+    source: OrderSource,
+    client: ApiClient | None,
+    now: datetime,
+    changed_at: datetime,
 ) -> dict[str, Held] | None:
     """Insert all of these with their items; None, and none of them, where one was made by another push meanwhile."""
     if not new:
         return {}
     context = _address_context()
     moment = moments()
-    at = moment(now)
+    seen_at, changed = moment(now), moment(changed_at)
     client_id = None if client is None else client.pk
     keys = new_keys(SalesOrder, len(new))
     orders = (
@@ -204,17 +214,17 @@ def _insert(
             key,
             merchant.pk,
             facts.external_order_id,
-            facts.external_order_id.casefold(),
+            folded(facts.external_order_id),
             facts.external_order_id,
             moment(facts.ordered_at),
-            _sealed(facts.address, context=context),
+            _sealed(facts, context=context),
             facts.payload_text,
             source.value,
             client_id,
             facts.content_hash,
             moment(facts.updated_at),
-            at,
-            at,
+            seen_at,
+            changed,
         )
         for key, facts in zip(keys, new, strict=True)
     )
@@ -257,21 +267,24 @@ def _address_context() -> str:
     return str(field.context)
 
 
-def _sealed(address: dict[str, str], *, context: str) -> bytes:
+def _sealed(facts: OrderFacts, *, context: str) -> bytes:
     """As the field seals it, in half the time."""
-    return seal(msgspec.json.encode(_address(address)), context=context) if address else b""
+    address = _address(facts)
+    return seal(msgspec.json.encode(address), context=context) if address else b""
 
 
-def _insert_missing(new: list[OrderFacts], *, merchant: Merchant, source: OrderSource, now: datetime) -> None:
+def _insert_missing(
+    new: list[OrderFacts], *, merchant: Merchant, source: OrderSource, now: datetime, changed_at: datetime
+) -> None:
     rows = [
         SalesOrder(
             merchant=merchant,
             external_order_id=facts.external_order_id,
-            external_order_id_folded=facts.external_order_id.casefold(),
+            external_order_id_folded=folded(facts.external_order_id),
             source=source,
             content_hash="",  # empty until it is written, so that it passes for nobody's version
             first_seen_at=now,
-            updated_at=now,
+            updated_at=changed_at,
         )
         for facts in new
     ]
@@ -343,32 +356,35 @@ def _write_orders(
     facts: dict[str, OrderFacts],
     client: ApiClient | None,
     source: OrderSource,
-    now: datetime,
+    changed_at: datetime,
 ) -> None:
     for row in rows:
-        _fill_order(row, facts=facts[row.external_order_id], client=client, source=source, now=now)
+        _fill_order(row, facts=facts[row.external_order_id], client=client, source=source, changed_at=changed_at)
     _update(SalesOrder, rows, ORDER_COLUMNS)
 
 
 def _fill_order(
-    row: SalesOrder, *, facts: OrderFacts, client: ApiClient | None, source: OrderSource, now: datetime
+    row: SalesOrder, *, facts: OrderFacts, client: ApiClient | None, source: OrderSource, changed_at: datetime
 ) -> None:
     row.oms_order_id = facts.external_order_id  # checked to be equal
     row.metadata_conflict = ""
     row.ordered_at = facts.ordered_at
     row.version_at = facts.updated_at or row.version_at
-    row.customer_address = _address(facts.address)
+    row.customer_address = _address(facts)
     row.payload = facts.payload
     row.content_hash = facts.content_hash
     row.cancelled_at = None  # pushed again: it stands
     row.source = source
     row.api_client = client
-    row.updated_at = now
+    row.updated_at = changed_at
 
 
-def _address(address: dict[str, str]) -> dict[str, str]:
-    """The address by our names, as orders read from ReBound hold it."""
-    return {ours: address.get(theirs, "") for ours, theirs in ADDRESS_NAMES.items()} if address else {}
+def _address(facts: OrderFacts) -> dict[str, Any]:
+    """The address by our names, as orders read from ReBound hold it; undocumented fields under `ADDRESS_MORE`."""
+    address, held = facts.address, {}
+    if address:
+        held = {ours: address.get(theirs, "") for ours, theirs in ADDRESS_NAMES.items()}
+    return {**held, ADDRESS_MORE: kept(facts.address_more)} if facts.address_more else held
 
 
 def _write_items(changed: list[SalesOrder], *, facts: dict[str, OrderFacts], now: datetime) -> None:
@@ -423,6 +439,7 @@ def _pushed(
 def cancel_order(*, merchant: Merchant, external_order_id: str, now: datetime) -> SalesOrder | None:
     """Cancel an order: returns are no longer linked to it. None where the merchant has no such order."""
     with transaction.atomic():
+        changed_at = change_time(merchant)
         row: SalesOrder | None = (
             SalesOrder.objects.for_merchant(merchant)
             .select_for_update()
@@ -430,6 +447,6 @@ def cancel_order(*, merchant: Merchant, external_order_id: str, now: datetime) -
             .first()
         )
         if row is not None and row.cancelled_at is None:
-            row.cancelled_at = row.updated_at = now
+            row.cancelled_at, row.updated_at = now, changed_at
             row.save(update_fields=["cancelled_at", "updated_at"])
     return row

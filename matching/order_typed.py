@@ -27,6 +27,7 @@ from matching.order_references import LINES_KEY, LONGEST, ORDER_KEY
 
 ESCAPED_COLON = rb"\u003"  # or what stands near it; it would spoil the count below
 NUL = rb"\u0000"
+NULL = b":null"  # of a field, in JSON written anew; in a text it means a look for nothing
 
 
 Text10 = Annotated[str, Meta(max_length=ITEM_TEXTS["weightUnit"])] | UnsetType | None
@@ -163,7 +164,10 @@ def _facts(order: Order, *, colons: int | None = None) -> OrderFacts:
     left_out = 0 if sent_at is UNSET else 1 + (sent_at or "").count(":")
     if colons is not None and hashed.count(b":") + left_out != colons:
         raise _NotTakenError
-    order.updatedAt, order.customerAddress = sent_at, UNSET
+    if NULL in hashed:
+        _leave_out_nulls(order)
+        hashed = _encode(order)
+    order.updatedAt, order.customerAddress = UNSET if sent_at is None else sent_at, UNSET
     return OrderFacts(
         external_order_id=order_id,
         ordered_at=ordered_at,
@@ -174,7 +178,17 @@ def _facts(order: Order, *, colons: int | None = None) -> OrderFacts:
         content_hash=hashlib.blake2b(hashed, digest_size=16).hexdigest(),
         tiktok_order_id=tiktok_order_id,
         tiktok_lines=tiktok_lines,
+        may_warn=not items or bool(tiktok_lines) or any(item.price is not None and not item.currency for item in items),
     )
+
+
+def _leave_out_nulls(order: Order) -> None:
+    """Null says as much as a field that is absent."""
+    for part in (order, order.customerAddress, *(order.salesItems or ())):
+        if isinstance(part, Struct):
+            for name in part.__struct_fields__:
+                if getattr(part, name) is None:
+                    setattr(part, name, UNSET)
 
 
 def _metadata(metadata: dict[str, Values] | list[KeyValue]) -> dict[str, Values]:

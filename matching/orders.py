@@ -9,8 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 from django.db.models.query import QuerySet
 
-from matching.id_rules import LONGEST_ID, IdRules
+from matching.id_rules import LONGEST_ID, IdRules, folded
 from matching.models import ITEM_COLUMNS, OrderSource, SalesOrder, SalesOrderItem
+from matching.order_changes import change_time
 from merchants.models import Merchant
 from rebound_tts.clients.rebound import ReboundClient
 from rebound_tts.clients.rebound_answers import ReboundSalesItem, ReboundSalesOrder
@@ -26,7 +27,7 @@ def orders_with_id(*, merchant: Merchant, external_order_id: str, rules: IdRules
     spellings = rules.candidates(external_order_id)
     orders: QuerySet[SalesOrder] = SalesOrder.objects.for_merchant(merchant)
     if rules.ignore_case:
-        return orders.filter(external_order_id_folded__in=[spelling.casefold() for spelling in spellings])
+        return orders.filter(external_order_id_folded__in=[folded(spelling) for spelling in spellings])
     return orders.filter(external_order_id__in=spellings)
 
 
@@ -60,9 +61,9 @@ def mirror(*, merchant: Merchant, remote: ReboundSalesOrder, now: datetime, is_h
         "ordered_at": remote.created_at,
         "customer_address": asdict(remote.address) if remote.address else {},
         "payload": remote.raw,
-        "updated_at": now,
     }
     with transaction.atomic():
+        facts["updated_at"] = change_time(merchant)
         own = SalesOrder.objects.for_merchant(merchant).filter(external_order_id=remote.client_order_id)
         order: SalesOrder | None = own.select_for_update().first() if is_held else None
         is_new = False

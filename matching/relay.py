@@ -21,7 +21,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from matching.errands import CHUNK, SLOWEST, claim_fairly, owners_with_work, pause_after, settle, still_ours
-from matching.models import ITEM_COLUMNS, ErrandState, OrderRelay, SalesOrder
+from matching.models import ADDRESS_MORE, ITEM_COLUMNS, ErrandState, OrderRelay, SalesOrder
 from matching.order_references import LINES_KEY, ORDER_KEY
 from matching.orders import facts_of, note_rebound_ids
 from merchants.connections import mark_broken, rebound_for
@@ -274,7 +274,7 @@ def relay_body(order: SalesOrder) -> dict[str, Any]:
     is meant for us alone stays here."""
     body: dict[str, Any] = {name: value for name, value in order.payload.items() if name not in OUR_FIELDS}
     address = {theirs: order.customer_address.get(ours) for ours, theirs in ADDRESS_NAMES.items()}
-    told = {name: value for name, value in address.items() if value}
+    told = {name: value for name, value in address.items() if value} | order.customer_address.get(ADDRESS_MORE, {})
     if told:
         body["customerAddress"] = told
     body["salesItems"] = [

@@ -33,7 +33,9 @@ class Code(StrEnum):
     TOO_DEEP = "too_deep"
     REPEATED_FIELD = "repeated_field"
     NOT_JSON = "not_json"
+    TOO_LARGE = "order_too_large"
     NO_ITEMS = "no_items"
+    CURRENCY_MISSING = "currency_missing"
     NOT_CSV = "not_csv"
     ROWS_DIFFER = "rows_differ"
     ROWS_APART = "rows_apart"
@@ -43,9 +45,12 @@ RULES: dict[Code, tuple[str, str]] = {
     Code.REQUIRED: ("The field must be there and not null.", "Add it."),
     Code.WRONG_TYPE: (
         "The field has one JSON type.",
-        "Send that type; ids are always strings, so that no digit is lost.",
+        "Send the type that `detail` names.",
     ),
-    Code.EMPTY: ("An id is not empty or blank, a batch not empty.", "Send the id that the OMS uses."),
+    Code.EMPTY: (
+        "An id is not empty or blank, a batch not empty.",
+        "Send the id that the OMS uses; in a batch, at least one order.",
+    ),
     Code.TOO_LONG: ("Ids have at most 255 characters; other texts the length that `detail` names.", "Shorten it."),
     Code.NOT_STORABLE: (
         "A text holds no NUL and no half of a surrogate pair.",
@@ -106,10 +111,12 @@ RULES: dict[Code, tuple[str, str]] = {
     Code.TOO_DEEP: ("A field of yours is nested at most 20 levels deep.", "Flatten it, or leave it out."),
     Code.REPEATED_FIELD: ("A field stands once in its object.", "Send it once."),
     Code.NOT_JSON: (
-        "Each line of a batch in lines is one JSON object.",
-        "Mend the line; the other lines were not affected.",
+        "Each order of a batch, and each line of one in lines, is one JSON object.",
+        "Mend this one; the others were not affected.",
     ),
+    Code.TOO_LARGE: ("One order has at most 1 MiB of JSON.", "Leave out what the order is not: images, histories."),
     Code.NO_ITEMS: ("A warning: without items, no returned item can be matched.", "Push the items with the order."),
+    Code.CURRENCY_MISSING: ("A warning: money has its ISO 4217 currency.", "Send currencyCode beside price."),
     Code.NOT_CSV: ("Of a file: each row is CSV in UTF-8.", "Close every quote; save the file as CSV UTF-8."),
     Code.ROWS_DIFFER: (
         "Of a file: the rows of one order say the same of the order.",

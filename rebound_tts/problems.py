@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 CATALOG = "/docs/errors"
 PLAIN_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 CHUNK = 64 * 1024
+MOST_READ_AWAY = 8 * 1024 * 1024  # bytes of a refused body
 
 TITLES = {
     "not_json": "The body is not JSON",
@@ -129,6 +131,8 @@ class ApiView(APIView):
         self.request_id = request_id_of(request)
         with correlated(self.request_id):
             response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            _read_away(request)
         response["X-Request-Id"] = self.request_id
         response["Cache-Control"] = "no-store"
         return response
@@ -181,6 +185,17 @@ class ApiView(APIView):
         if len(body) > self.largest_body:
             raise Problem(413, "too_large", said)
         return body
+
+
+def _read_away(request: HttpRequest) -> None:
+    """Read what a refused request still sends: a client that writes its whole body before it reads would otherwise
+    find the connection closed, and not learn why."""
+    left = MOST_READ_AWAY
+    try:
+        while left > 0 and (part := request.read(CHUNK)):
+            left -= len(part)
+    except (OSError, RawPostDataException):
+        return  # it is gone, or was read whole
 
 
 class NothingHere(ApiView):

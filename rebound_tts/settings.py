@@ -310,7 +310,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Order sync",
     "DESCRIPTION": "An OMS pushes its orders, and returns from TikTok Shop are linked to them. Guide: /docs/orders.",
-    "VERSION": "1.1.0",
+    "VERSION": "1.2.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,

@@ -7,7 +7,7 @@ from typing import Any
 
 from matching.match_coverage import LACKS, MatchCoverage
 from matching.matcher import Outcome
-from matching.models import Errand, Match, SalesOrder, SalesOrderItem
+from matching.models import ADDRESS_MORE, Errand, Match, SalesOrder, SalesOrderItem
 from matching.order_body import order_warnings
 from matching.order_fields import MetadataConflictError, MetadataShapeError, read_metadata
 from matching.order_sync import Pushed
@@ -17,7 +17,7 @@ from rebound_tts.clients.rebound_orders import ADDRESS_NAMES
 
 def order_answer(merchant: Merchant, pushed: Pushed) -> dict[str, Any]:
     """The answer to a push: what ReBound answers, and what became of it."""
-    order = SalesOrder.objects.for_merchant(merchant).defer("customer_address").get(pk=pushed.order_id)
+    order = SalesOrder.objects.for_merchant(merchant).get(pk=pushed.order_id)
     metadata = _item_metadata(order.payload)
     items = [item for item in order.items.order_by("position") if item.removed_at is None]
     return {
@@ -52,7 +52,11 @@ def order_detail(
             for item in items
         ],
         "clientMetadata": order.payload.get("clientMetadata"),
-        "addressFields": [name for ours, name in ADDRESS_NAMES.items() if order.customer_address.get(ours)],
+        "addressFields": [
+            *(name for ours, name in ADDRESS_NAMES.items() if order.customer_address.get(ours)),
+            *order.customer_address.get(ADDRESS_MORE, {}),
+        ],
+        "asSent": order.payload if order.content_hash else None,
         "warnings": warnings_of(order),
         "matches": None if matches is None else [_match_answer(match) for match in matches],
         "relay": _relay_answer(order),
@@ -77,7 +81,8 @@ def order_summary(order: SalesOrder) -> dict[str, Any]:
 def warnings_of(order: SalesOrder) -> list[dict[str, Any]]:
     if not order.content_hash:
         return []  # read from ReBound, whose fields are its own
-    return [warning.as_json() for warning in order_warnings(order.payload)]
+    more = order.customer_address.get(ADDRESS_MORE, {})
+    return [warning.as_json() for warning in order_warnings(order.payload, address_more=more)]
 
 
 def coverage_answer(coverage: MatchCoverage) -> dict[str, Any]:
@@ -115,7 +120,8 @@ def _item_answer(item: SalesOrderItem, *, metadata: dict[str, Any]) -> dict[str,
         "id": str(item.pk),
         "sku": item.sku,
         "quantity": item.quantity,
-        "clientMetadata": metadata.get(item.external_item_id or ""),
+        # An item that vanished from the order stands in no body any more.
+        "clientMetadata": metadata.get(item.external_item_id or "", {"omsItemId": item.external_item_id}),
     }
 
 

@@ -37,15 +37,15 @@ class ClientView(ApiView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.token = _token_of(request)
+        self._allowance = take("calls", self.client.pk)
+        if self._allowance.retry_after:
+            said = f"At most {self._allowance.limit} requests a minute. Push in batches: a batch counts once."
+            raise Problem(429, "rate_limited", said)
         scope = self.scopes.get(request.method or "")
         if scope is not None and scope not in self.token.scopes:
             said = f"This needs the scope {scope.value}, which the token does not have."
             challenge = f'{REALM}, error="insufficient_scope", scope="{scope.value}"'
             raise Problem(403, "forbidden", said, headers={"WWW-Authenticate": challenge})
-        self._allowance = take("calls", self.client.pk)
-        if self._allowance.retry_after:
-            said = f"At most {self._allowance.limit} requests a minute. Push in batches: a batch counts once."
-            raise Problem(429, "rate_limited", said)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)

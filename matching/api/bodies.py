@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from matching.findings import Code, Finding, shown
 from matching.order_body import OrderFacts, check_order
-from matching.order_json import NotJsonError, read_json
+from matching.order_json import BYTE_ORDER_MARK, NotJsonError, read_json
 from matching.order_typed import read_typed
 from matching.push_log import Refused
 from rebound_tts.problems import Problem
@@ -20,6 +20,7 @@ from rebound_tts.problems import Problem
 JSON = frozenset({"", "application/json", "text/json"})
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 MOST_ORDERS = 500
+LARGEST_ORDER = 1024 * 1024  # bytes
 YES = frozenset({"true", "1", "yes"})
 
 
@@ -46,10 +47,11 @@ def read_many(request: Request, body: bytes) -> list[Arrived]:
     """The orders of a batch, from a JSON array or from lines. A line that is no JSON spoils itself alone."""
     kind = media_type(request)
     strict = is_strict(request)
+    body = body.removeprefix(BYTE_ORDER_MARK)
     if kind in NDJSON:
         lines = [line for line in body.split(b"\n") if line.strip()]
         _refuse_too_many(len(lines))
-        return [_typed(line) or _line(line, strict=strict) for line in lines]
+        return [_one_of_many(line, strict=strict) for line in lines]
     if kind not in JSON:
         raise Problem(
             415, "unsupported_media_type", "Send a list as application/json, or lines as application/x-ndjson."
@@ -65,21 +67,28 @@ def read_many(request: Request, body: bytes) -> list[Arrived]:
     return [arrived(order, strict=strict) for order in orders]
 
 
-def _typed(raw: bytes) -> Arrived | None:
-    facts = read_typed(raw)
-    return None if facts is None else Arrived(facts.external_order_id, facts)
-
-
 def _quickly(body: bytes, *, strict: bool) -> list[Arrived] | None:
     """The orders of a JSON array, each by itself; None where the array as a whole must be looked at."""
     try:
         raws = msgspec.json.decode(body, type=list[msgspec.Raw])
         if not raws or len(raws) > MOST_ORDERS:
             return None
-        texts = [bytes(raw) for raw in raws]
-        return [_typed(text) or arrived(read_json(text), strict=strict) for text in texts]
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, NotJsonError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+    return [_one_of_many(bytes(raw), strict=strict) for raw in raws]
+
+
+def _one_of_many(text: bytes, *, strict: bool) -> Arrived:
+    if len(text) > LARGEST_ORDER:
+        said = f"This order has {len(text)} bytes; at most {LARGEST_ORDER} are taken."
+        return Arrived(None, [Finding("", Code.TOO_LARGE, said)])
+    facts = read_typed(text)
+    if facts is not None:
+        return Arrived(facts.external_order_id, facts)
+    try:
+        return arrived(read_json(text), strict=strict)
+    except NotJsonError as error:
+        return Arrived(None, [Finding("", Code.NOT_JSON, f"This is not JSON: {error}")])
 
 
 def arrived(order: Any, *, strict: bool) -> Arrived:
@@ -114,13 +123,6 @@ def _json(body: bytes) -> Any:
         return read_json(body)
     except NotJsonError as error:
         raise Problem(400, "not_json", str(error)) from error
-
-
-def _line(line: bytes, *, strict: bool) -> Arrived:
-    try:
-        return arrived(read_json(line), strict=strict)
-    except NotJsonError as error:
-        return Arrived(None, [Finding("", Code.NOT_JSON, f"This line is not JSON: {error}")])
 
 
 def _refuse_too_many(count: int) -> None:

@@ -40,13 +40,13 @@ def _said(schema: Schema, description: str) -> Schema:
     return schema | {"description": description} if description else schema
 
 
-IDENTIFIER = text(255, minLength=1)
+IDENTIFIER = text(255, minLength=1, pattern="\\S")
 MOMENT = text(format="date-time")
 MAYBE_MOMENT = maybe(MOMENT)
 INTEGER: Schema = {"type": "integer"}
 FLAG: Schema = {"type": ["boolean", "null"]}
 DECIMAL: Schema = {
-    "description": "0 or more, at most 7 digits before and 4 after the point. Best as a string.",
+    "description": "0 or more, at most 7 digits before and 4 after the point, whatever its form. Best as a string.",
     "oneOf": [
         {"type": "string", "pattern": "^-?[0-9]{1,40}(\\.[0-9]{1,40})?$"},
         {"type": "number", "minimum": 0, "exclusiveMaximum": 10_000_000},
@@ -97,7 +97,12 @@ COMPONENTS: dict[str, Schema] = {
             **{name: maybe(text(longest)) for name, longest in ITEM_TEXTS.items()},
             "currencyCode": maybe(text(3, "ISO 4217.")),
             "countryOfOrigin": maybe(text(2, "ISO 3166-1 alpha-2.")),
-            "quantity": {"type": "integer", "minimum": 1, "maximum": MOST_UNITS},
+            "quantity": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_UNITS,
+                "description": "Units ordered, written as a whole number: 2, not 2.0.",
+            },
             "price": DECIMAL,
             "weight": DECIMAL,
             "returnable": FLAG,
@@ -177,6 +182,7 @@ COMPONENTS: dict[str, Schema] = {
             "status": {"type": "integer", "enum": [200, 201, 422]},
             "result": text(enum=[*(result.value for result in Result), "rejected"]),
             "errors": list_of(ref("Finding")),
+            "warnings": list_of(ref("Finding")),
         },
     ),
     "BatchAnswer": record(
@@ -204,7 +210,7 @@ COMPONENTS: dict[str, Schema] = {
             "clientOrderCreatedDate": MAYBE_MOMENT,
             "updatedAt": MAYBE_MOMENT | {"description": "Your time of the version that is held."},
             "firstSeenAt": MOMENT,
-            "changedAt": MOMENT,
+            "changedAt": MOMENT | {"description": "When what is held last changed here: what `updatedAfter` asks for."},
             "cancelledAt": MAYBE_MOMENT,
             "source": text(enum=["READ_THROUGH", "PUSHED", "FILE"]),
             "client": maybe(text(description="The client that pushed it last.")),
@@ -244,6 +250,12 @@ COMPONENTS: dict[str, Schema] = {
                     "salesItems": list_of(ref("HeldItem")),
                     "clientMetadata": KEPT,
                     "addressFields": list_of(text(), description="Which parts of an address are held."),
+                    "asSent": {
+                        "type": ["object", "null"],
+                        "additionalProperties": True,
+                        "description": "The body of the version that is held, without its address. Null where we read "
+                        "the order from ReBound.",
+                    },
                     "warnings": list_of(ref("Finding")),
                     "matches": {
                         **list_of(ref("MatchedReturn")),

@@ -136,12 +136,13 @@ class Batch(PushView):
         for index, order in enumerate(orders):
             if isinstance(order.checked, list):
                 counts["rejected"] += 1
-                outcome = {"id": None, "status": 422, "result": "rejected", "errors": order.errors}
+                outcome = {"id": None, "status": 422, "result": "rejected", "errors": order.errors, "warnings": []}
             else:
                 done = next(pushed)
                 counts[done.result.value] += 1
                 status = 201 if done.result is Result.CREATED else 200
                 outcome = {"id": str(done.order_id), "status": status, "result": done.result.value, "errors": []}
+                outcome["warnings"] = _warnings(order.checked)
             results.append({"index": index, "clientOrderId": order.client_order_id, **outcome})
         # 200 as soon as the batch was read: each order's own status stands beside it.
         if counts["rejected"]:
@@ -160,6 +161,8 @@ class Validate(ClientView):
     def post(self, request: Request) -> HttpResponse:
         raw = self.read_body(request)
         is_one = bodies.media_type(request) in bodies.JSON and raw.lstrip()[:1] != b"["
+        if is_one and len(raw) > bodies.LARGEST_ORDER:
+            raise Problem(413, "too_large", f"At most {bodies.LARGEST_ORDER} bytes are taken of one order.")
         if is_one:
             order = bodies.arrived(bodies.read_one(request, raw), strict=bodies.is_strict(request))
             self._note([order])
@@ -184,13 +187,18 @@ class Validate(ClientView):
 
 def _verdict(order: bodies.Arrived) -> dict[str, Any]:
     facts = order.checked
-    warnings = order_warnings(facts.payload) if isinstance(facts, OrderFacts) else []
     return {
         "clientOrderId": order.client_order_id,
         "valid": isinstance(facts, OrderFacts),
         "errors": order.errors,
-        "warnings": [warning.as_json() for warning in warnings],
+        "warnings": _warnings(facts) if isinstance(facts, OrderFacts) else [],
     }
+
+
+def _warnings(facts: OrderFacts) -> list[dict[str, Any]]:
+    if not facts.may_warn:
+        return []
+    return [warning.as_json() for warning in order_warnings(facts.payload, address_more=facts.address_more)]
 
 
 def _with_path(checked: OrderFacts | list[Finding], *, body: Any, must_be: str) -> OrderFacts | list[Finding]:

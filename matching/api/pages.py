@@ -1,5 +1,6 @@
 """The documentation pages: the guide for the developer of an OMS, the error catalog, the collection for Postman."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
@@ -9,7 +10,8 @@ from matching.api.postman import collection
 
 
 def orders_guide(request: HttpRequest) -> HttpResponse:
-    return render(request, "docs/orders.html", {"base": _base(request)})
+    context = {"base": _base(request), "pushes_per_minute": settings.ORDER_PUSHES_PER_MINUTE}
+    return render(request, "docs/orders.html", context)
 
 
 def postman_collection(request: HttpRequest) -> HttpResponse:

@@ -1,9 +1,8 @@
 """Reading orders back, replacing or cancelling one, how many returns matched, and who am I."""
 
 import base64
-import binascii
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db.models import Q
@@ -19,6 +18,7 @@ from matching.findings import Finding
 from matching.id_rules import LONGEST_ID, is_storable
 from matching.match_coverage import match_coverage
 from matching.models import Match, SalesOrder
+from matching.order_changes import settled_until
 from matching.order_fields import Check
 from matching.order_sync import cancel_order
 from merchants.models import ApiScope
@@ -42,9 +42,11 @@ class OrderList(Orders):
     @schema.list_orders
     def get(self, request: Request) -> HttpResponse:
         limit = _whole_number(request, "limit", default=PAGE, most=LARGEST_PAGE)
+        wanted = _after_cursor(request) & _updated_after(request) & _with_id(request)
+        until = settled_until(self.merchant)
         orders = (
             SalesOrder.objects.for_merchant(self.merchant)
-            .filter(_after_cursor(request), _updated_after(request), _with_id(request))
+            .filter(wanted, Q() if until is None else Q(updated_at__lt=until))
             .select_related("api_client")
             .defer("payload", "customer_address")
             .order_by("updated_at", "pk")
@@ -143,7 +145,17 @@ def _held_id(client_order_id: str) -> str:
 
 
 def _refused(parameter: str, detail: str, value: str) -> Problem:
-    errors = [{"parameter": parameter, "code": "invalid_parameter", "detail": detail, "value": bodies.shown(value)}]
+    errors = [
+        {
+            "pointer": "",
+            "parameter": parameter,
+            "code": "invalid_parameter",
+            "detail": detail,
+            "value": bodies.shown(value),
+            "rule": f"`{parameter}` has the form that the documentation names.",
+            "remedy": detail,
+        }
+    ]
     return Problem(422, "invalid_parameter", f"The parameter `{parameter}` cannot be used.", errors=errors)
 
 
@@ -184,10 +196,11 @@ def _after_cursor(request: Request) -> Q:
         return Q()
     try:
         moment, pk = json.loads(base64.urlsafe_b64decode(raw.encode("ascii") + b"=" * (-len(raw) % 4)))
-        at = datetime.fromisoformat(moment)
-        if at.tzinfo is None or type(pk) is not int or not 0 < pk < 2**63:
+        told = datetime.fromisoformat(moment)
+        if told.tzinfo is None or type(pk) is not int or not 0 < pk < 2**63:
             raise ValueError
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        at = told.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _refused("cursor", "Give the `nextCursor` of the page before, unchanged.", raw) from error
     # The first term alone bounds the index; the second sorts out those of the same moment.
     return Q(updated_at__gte=at) & (Q(updated_at__gt=at) | Q(pk__gt=pk))

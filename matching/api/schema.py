@@ -113,6 +113,9 @@ HEADERS = [
     ),
     OpenApiParameter("RateLimit", str, OpenApiParameter.HEADER, response=True, description="What is left."),
     OpenApiParameter("RateLimit-Policy", str, OpenApiParameter.HEADER, response=True, description="The limit."),
+    OpenApiParameter(
+        "Retry-After", int, OpenApiParameter.HEADER, response=[409, 429, 503], description="Seconds to wait."
+    ),
 ]
 
 
@@ -230,7 +233,12 @@ list_orders = _call(
     parameters=(
         OpenApiParameter("cursor", str, description="`nextCursor` of the page before."),
         OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
-        OpenApiParameter("updatedAfter", {"type": "string", "format": "date-time"}),
+        OpenApiParameter(
+            "updatedAfter",
+            {"type": "string", "format": "date-time"},
+            description="Only what changed here after this time, by `changedAt`. To follow changes, ask again with the "
+            "`changedAt` of the last order that you were given: none is missed, however many push at the same time.",
+        ),
         OpenApiParameter("clientOrderId", str, description="Only the order with exactly this id."),
     ),
 )
@@ -245,7 +253,8 @@ read_order = _call(
 cancel_order = _call(
     "cancelSalesOrder",
     summary="Cancel an order",
-    description="Returns are no longer linked to it. A newer version makes it stand again.",
+    description="Returns are no longer linked to it. A newer version, or one without `updatedAt`, makes it stand "
+    "again.",
     scope=ApiScope.ORDERS_WRITE,
     good={204: OpenApiResponse(description="Cancelled, now or earlier.")},
     problems=(404,),

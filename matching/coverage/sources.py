@@ -13,7 +13,7 @@ from datetime import datetime
 from matching.coverage.judgment import KnownItem, KnownOrder
 from matching.coverage.models import Where
 from matching.coverage.pace import Pace
-from matching.id_rules import LONGEST_ID, IdRules
+from matching.id_rules import LONGEST_ID, IdRules, folded
 from matching.models import SalesOrder
 from matching.orders import MOST_REMOTE_SPELLINGS
 from merchants.models import Merchant
@@ -32,7 +32,7 @@ def held_here(*, merchant: Merchant, external_order_ids: Iterable[str], rules: I
     """The merchant's orders whose id equals one of these under the rules, by the key of their id; few queries."""
     spellings = {spelling for each in external_order_ids for spelling in rules.candidates(each)}
     if rules.ignore_case:
-        spellings = {spelling.casefold() for spelling in spellings}
+        spellings = {folded(spelling) for spelling in spellings}
     column = "external_order_id_folded" if rules.ignore_case else "external_order_id"
     asked, found = sorted(spellings), defaultdict(list)
     orders = SalesOrder.objects.for_merchant(merchant).defer("payload", "customer_address").prefetch_related("items")

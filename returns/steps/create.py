@@ -26,7 +26,7 @@ from rebound_tts.clients.errors import (
     UnknownOutcomeError,
 )
 from rebound_tts.clients.rebound_answers import ReboundReturnOrder
-from rebound_tts.clients.rebound_orders import Address, NewReturnItem, NewReturnOrder
+from rebound_tts.clients.rebound_orders import ADDRESS_NAMES, Address, NewReturnItem, NewReturnOrder
 from rebound_tts.ops.tallies import count
 from returns.journey import BlockedError, Journey
 from returns.late import first_look
@@ -188,11 +188,12 @@ def _origin(journey: Journey, *, sales_order: SalesOrder | None) -> tuple[Addres
 
     An address may be missing, or spell its country "United Kingdom"; the lane still needs an ISO code.
     """
-    held = sales_order.customer_address if sales_order else {}
+    held: dict[str, Any] = sales_order.customer_address if sales_order else {}
     seen = journey.tiktok_return.buyer_address
     told = [held.get("country_code", ""), seen.get("region_code", ""), journey.shop.region]
     country = next((code.upper() for code in told if re.fullmatch("[A-Za-z]{2}", code)), "")
-    return (Address(**held) if held else _seen_address(seen, country=country)), country
+    known = {name: held.get(name, "") for name in ADDRESS_NAMES}
+    return (Address(**known) if held else _seen_address(seen, country=country)), country
 
 
 def _seen_address(seen: dict[str, str], *, country: str) -> Address:

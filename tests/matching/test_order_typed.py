@@ -48,7 +48,8 @@ def test_good_orders_are_taken(order: Any, options: Any) -> None:
     assert quick is not None
     assert quick == slowly(raw) == typed_of(order)
     assert "customerAddress" not in quick.payload
-    assert quick.payload == {name: value for name, value in order.items() if name != "customerAddress"}
+    told = {name: value for name, value in order.items() if name != "customerAddress" and value is not None}
+    assert quick.payload == told
 
 
 @pytest.mark.parametrize(
@@ -187,3 +188,30 @@ def test_both_ways_agree_on_text_that_was_tampered_with(data: st.DataObject) -> 
     end = data.draw(st.integers(start, min(len(text), start + 60)))
     at = data.draw(st.integers(0, len(text)))
     assert agree((text[:at] + text[start:end] + text[at:]).encode())
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"rmaNumber": None, "updatedAt": None, "salesItems": None}, {"salesItems": None}),
+        ({"customerAddress": {"city": "Bath", "phone": None}}, {"customerAddress": {"city": "Bath"}}),
+        ({"customerAddress": None}, {}),
+        ({"salesItems": [ITEM | {"sku": "a:null", "price": None}]}, {"salesItems": [ITEM | {"sku": "a:null"}]}),
+        ({"giftWrap": 1.5, "rmaNumber": None}, {"giftWrap": 1.5}),
+    ],
+)
+def test_null_is_as_good_as_absent(change: Any, same: Any) -> None:
+    one, other = slowly(json.dumps(ORDER | change).encode()), slowly(json.dumps(ORDER | same).encode())
+    assert one is not None
+    assert other is not None
+    assert (one.content_hash, one.payload) == (other.content_hash, other.payload)
+    quick = read_typed(json.dumps(ORDER | change).encode())
+    assert quick is None or quick == one
+
+
+def test_null_means_itself_in_a_field_that_nobody_knows() -> None:
+    one, other = slowly(json.dumps(ORDER | {"giftWrap": None}).encode()), slowly(json.dumps(ORDER).encode())
+    assert one is not None
+    assert other is not None
+    assert one.content_hash != other.content_hash
+    assert one.payload["giftWrap"] is None

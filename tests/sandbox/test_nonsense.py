@@ -88,7 +88,9 @@ def test_category_asset_cipher_is_unexpected(tiktok: TikTokClient) -> None:
     assert answer["code"] == 36009004
 
 
-@pytest.mark.parametrize("change", [{"labelFormat": []}, {"lane": {"countryCode": "GB", "carrierService": "字" * 3000}}])
+@pytest.mark.parametrize(
+    "change", [{"labelFormat": []}, {"lane": {"countryCode": "GB", "carrierService": "字" * 3000}}]
+)
 def test_return_order_of_nonsense_is_refused(rebound: ReboundApi, change: dict[str, Any]) -> None:
     body = {
         "rmaNumber": "R-1",

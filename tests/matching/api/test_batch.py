@@ -73,7 +73,7 @@ def test_a_large_batch_takes_few_queries(oms: Oms) -> None:
         return len(found)
 
     first = queries(3, 1)
-    assert first <= 14
+    assert first <= (15 if connection.vendor == "postgresql" else 14)  # there a change asks for its time
     # Django gives SQLite 999 parameters a statement: 500 orders and 1500 items in so many parts.
     assert queries(500, 3) <= first + (40 if connection.vendor == "sqlite" else 10)
     assert SalesOrder.objects.count() == 503

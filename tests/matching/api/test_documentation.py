@@ -131,8 +131,10 @@ def test_the_guides_commands_run(live_server: Any, transactional_db: None) -> No
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    answers = [json.loads(text) if text.strip() else None for text in done.stdout.split("=" * 8 + "\n")]
-    _token, who, pushed, keyed, put, named, batch, checked, one, page_of_two, coverage, _cancelled, _end = answers
+    said = [text.strip() for text in done.stdout.split("=" * 8 + "\n")]
+    answers = [json.JSONDecoder().raw_decode(text)[0] if text else None for text in said]
+    _token, who, pushed, keyed, put, named, batch, checked, one, page_of_two, coverage, cancelled, _end = answers
+    assert (said[2].splitlines()[-1], cancelled) == ("201", 204)
     assert who["merchant"] == oms.merchant.name
     assert [each["result"] for each in (pushed, keyed, put, named)] == ["created"] * 4
     assert put["clientOrderId"] == "WEB/2026#117"
