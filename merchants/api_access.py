@@ -142,6 +142,8 @@ def authenticate(plain: str, *, now: datetime) -> ApiToken:
     if token is None or not hmac.compare_digest(token.digest, digest_of(plain)):
         raise AccessDeniedError
     _note_use(token.secret, now=now)
+    # A scope that was taken from the client ends at once, as a revoked secret does.
+    token.scopes = [scope for scope in token.scopes if scope in token.secret.client.scopes]
     return token
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from merchants.api_limits import take
+from merchants.models import ApiScope
 from tests.matching.api.conftest import ROOT, Oms, order
 
 
@@ -42,3 +43,12 @@ def test_a_bucket_fills_evenly(settings: Any, monkeypatch: pytest.MonkeyPatch) -
     assert take("calls", 1).left == 59
     now -= 7200  # a clock that was set back takes nothing away
     assert take("calls", 1).left == 58
+
+
+def test_scope_that_was_taken_from_the_client_ends_at_once(oms: Oms) -> None:
+    assert oms.push(order()).status_code == 201
+    oms.client.scopes = [ApiScope.ORDERS_READ.value]
+    oms.client.save()
+    assert oms.push(order()).status_code == 403
+    assert oms.get("SO-1001").status_code == 200
+    assert oms.call("GET", "/api/v1/whoami").json()["scopes"] == ["orders:read"]
