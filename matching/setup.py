@@ -15,6 +15,7 @@ from matching.id_rules import IdRules
 from matching.origins import Held, held_origins
 from merchants.models import LONGEST_MATCH_WAIT, PlatformOrigin, Shop
 from merchants.services import MatchingChoice, choose_matching
+from merchants.wizard.connect import lost_connection
 from merchants.wizard.forms import PlainForm, posted
 from merchants.wizard.steps import Place, Step, Text
 from rebound_tts.clients.errors import RemoteError
@@ -159,7 +160,7 @@ class Shown:
 def matching(request: HttpRequest, place: Place) -> HttpResponse:
     """On or off, and by whose ids. The preview button shows what the rules do, and saves nothing."""
     shop = place.shop
-    held, trouble = _held(shop)
+    held, error = _held(shop)
     form = MatchingForm(posted(request), shop=shop, held=held)
     previews = "preview" in request.POST
     if request.method == "POST" and not previews and form.is_valid():
@@ -175,7 +176,8 @@ def matching(request: HttpRequest, place: Place) -> HttpResponse:
         "matching": form["matching"].value(),
         "held": held,
         "held_words": held_words(held) if held else "",
-        "trouble": trouble,
+        "error": error,
+        "lost": lost_connection(shop, error),
         "preview": [Shown(raw, rules.key(raw) or "") for raw in samples],
         "previews": previews,
         "are_made_up": samples is MADE_UP,
@@ -184,11 +186,11 @@ def matching(request: HttpRequest, place: Place) -> HttpResponse:
     return place.page(request, "wizard/matching.html", context, status=200)
 
 
-def _held(shop: Shop) -> tuple[Held | None, str]:
+def _held(shop: Shop) -> tuple[Held | None, RemoteError | None]:
     try:
-        return held_origins(shop), ""
+        return held_origins(shop), None
     except RemoteError as error:
-        return None, str(error)
+        return None, error
 
 
 def held_words(held: Held) -> str:

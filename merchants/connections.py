@@ -174,7 +174,12 @@ def tiktok_for_authorization(
 
 
 def tiktok_for_page(shop: Shop) -> TikTokShopClient:
-    """For a page that a person waits for: TikTok has a few seconds, then the page says that it did not answer."""
+    """For a page that a person waits for: TikTok has a few seconds, then the page says that it did not answer.
+
+    Raises ConfigurationError where the merchant has to connect the shop again: TikTok is not asked then.
+    """
+    if not shop.is_connected:
+        raise ConfigurationError(vendor="tiktok", message="The shop has to be connected again.")
     tokens = AuthorizationTokens(shop.authorization)
     return tiktok_with_tokens(tokens, cipher=shop.cipher, transport=impatient)
 

@@ -318,6 +318,10 @@ class Shop(models.Model):
             return ShopState.SETTING_UP
         return ShopState.PAUSED if self.paused_at else ShopState.LIVE
 
+    @property
+    def is_connected(self) -> bool:
+        return self.disconnected_at is None and self.authorization.broken_at is None
+
     def lane_for(self, country: str) -> "Lane | None":
         """The lane of this country of origin, else the shop's default lane, else none."""
         lanes = {lane.country: lane for lane in self.lanes.all()}

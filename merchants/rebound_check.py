@@ -51,13 +51,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """`failing` is None where all is well; then `token` can be used. `said` is ReBound's own answer."""
+    """`failing` is None where all is well; then `token` can be used."""
 
     at: datetime
     seconds: float
     failing: Part | None = None
-    said: str = ""
-    request_id: str = ""
+    error: RemoteError | None = None
     token: AccessToken | None = None
 
 
@@ -115,4 +114,4 @@ def _try(credentials: Credentials, now: datetime) -> Tried:
 
 
 def _failed(part: Part, error: RemoteError, now: datetime) -> Tried:
-    return Tried(at=now, seconds=0, failing=part, said=str(error), request_id=error.request_id)
+    return Tried(at=now, seconds=0, failing=part, error=error)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from matching.trail_words import OUTCOMES, Text, told_of_json
 from merchants.models import Shop
+from merchants.wizard.connect import lost_connection
 from merchants.wizard.forms import PlainForm
 from merchants.wizard.steps import Page, Place, Step
 from rebound_tts.clients.errors import RemoteError
@@ -47,7 +48,7 @@ class TrialForm(PlainForm):
 def test_return(request: HttpRequest, place: Place) -> HttpResponse:
     """Choose an order; what became of it stands on a page of its own, so that reloading asks nobody again."""
     form = TrialForm(request.POST if request.method == "POST" else None, initial=_chosen(request))
-    problem = ""
+    error: RemoteError | None = None
     if request.method == "POST" and form.is_valid():
         try:
             trial = try_return(
@@ -59,16 +60,18 @@ def test_return(request: HttpRequest, place: Place) -> HttpResponse:
             )
         except NoSuchOrderError:
             form.add_error("order_id", _("TikTok does not know this order in this shop. Check the id."))
-        except RemoteError as error:
-            logger.warning("a test return could not be made", extra={"error": str(error)})
-            problem = str(error)
+        except RemoteError as refused:
+            logger.warning("a test return could not be made", extra={"error": str(refused)})
+            error = refused
         else:
             return HttpResponseRedirect(place.url("result", trial_id=trial.pk))
     orders, unlisted = _orders(place.shop)
+    error = error or unlisted
     context = {
         "form": form,
         "orders": [(order, f"{place.url()}?order={order.id}#form") for order in orders],
-        "problem": problem or unlisted,
+        "error": error,
+        "lost": lost_connection(place.shop, error),
         "earlier": [(each, place.url("result", trial_id=each.pk)) for each in _trials(place)[:5]],
         "sandbox_url": settings.SANDBOX_PAGE_URL,
     }
@@ -109,13 +112,13 @@ def _chosen(request: HttpRequest) -> dict[str, Any]:
     return {"order_id": request.GET.get("order", "")[:64], "kind": LABEL}
 
 
-def _orders(shop: Shop) -> tuple[list[TikTokOrder], str]:
+def _orders(shop: Shop) -> tuple[list[TikTokOrder], RemoteError | None]:
     """The newest orders, or why TikTok did not list them."""
     try:
-        return orders_to_try(shop), ""
+        return orders_to_try(shop), None
     except RemoteError as error:
         logger.warning("TikTok did not list the newest orders", extra={"error": str(error)})
-        return [], str(error)
+        return [], error
 
 
 def _trials(place: Place) -> Any:

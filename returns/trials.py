@@ -12,7 +12,7 @@ from django.db import transaction
 from matching.decision import Decision
 from matching.matcher import ReturnedLine
 from matching.services import ReturnToMatch, decide_return
-from merchants.connections import rebound_for, tiktok_for
+from merchants.connections import rebound_for, tiktok_for, tiktok_for_page
 from merchants.models import Shop
 from rebound_tts.clients.errors import NotFoundError
 from rebound_tts.clients.tiktok_answers import TikTokOrder
@@ -35,7 +35,7 @@ class NoSuchOrderError(Exception):
 
 def orders_to_try(shop: Shop) -> list[TikTokOrder]:
     """The shop's newest orders that could be returned. Raises RemoteError."""
-    page = tiktok_for(shop).newest_orders(page_size=LOOKED_AT)
+    page = tiktok_for_page(shop).newest_orders(page_size=LOOKED_AT)
     return [order for order in page.orders if order.status not in NOT_RETURNABLE and order.lines][:OFFERED]
 
 

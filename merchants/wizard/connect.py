@@ -12,6 +12,7 @@ from merchants.authorizing import NEEDED_SCOPES
 from merchants.models import Shop
 from merchants.subscriptions import EVENTS, subscribe
 from merchants.wizard.steps import Place, Step, Text
+from rebound_tts.clients.errors import ConfigurationError, RemoteError
 
 SOON = timedelta(days=30)  # TikTok tells of the end from then on
 
@@ -28,15 +29,21 @@ def connect(request: HttpRequest, place: Place) -> HttpResponse:
     context = {
         "scopes": [(why, scope in shop.authorization.scopes) for scope, why in NEEDED_SCOPES.items()],
         "event_count": len(EVENTS),
-        "is_connected": is_connected(shop),
+        "lost": lost_connection(shop),
         "ends_soon": ends_soon(shop),
-        "region": "us" if shop.region == "US" else "",
     }
     return place.page(request, "wizard/connect.html", context)
 
 
-def is_connected(shop: Shop) -> bool:
-    return shop.disconnected_at is None and shop.authorization.broken_at is None
+def lost_connection(shop: Shop, error: RemoteError | None = None) -> Text:
+    """What only connecting the shop again mends, in words; "" where `error`, which a page got, may pass by itself."""
+    if shop.disconnected_at:
+        return gettext_lazy("You disconnected this shop.")
+    if shop.authorization.broken_at:
+        return f"{shop.authorization.get_broken_reason_display()}."
+    if isinstance(error, ConfigurationError) and error.vendor == "tiktok":
+        return gettext_lazy("TikTok no longer accepts the connection of this shop.")
+    return ""
 
 
 def ends_soon(shop: Shop) -> bool:
@@ -52,7 +59,7 @@ def facts(shop: Shop) -> list[tuple[Text, Text]]:
 
 def warnings(shop: Shop) -> list[Text]:
     found: list[Text] = []
-    if not is_connected(shop):
+    if not shop.is_connected:
         found.append(gettext_lazy("The connection to TikTok does not work: connect again."))
     elif ends_soon(shop):
         found.append(gettext_lazy("TikTok's authorization ends soon: authorize again, and nothing is interrupted."))
@@ -70,7 +77,7 @@ CONNECT = Step(
     title=gettext_lazy("Connect TikTok Shop"),
     lead=gettext_lazy("Lets us see your returns, and give buyers their label."),
     show=connect,
-    is_done=is_connected,
+    is_done=lambda shop: shop.is_connected,
     facts=facts,
     warnings=warnings,
     blocks=True,

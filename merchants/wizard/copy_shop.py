@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from merchants.copying import copy_settings, lanes_that_fit
 from merchants.models import Shop
 from merchants.providers import shipping_providers
+from merchants.wizard.connect import lost_connection
 from merchants.wizard.countries import country_name
 from merchants.wizard.steps import Place, Text
 from rebound_tts.clients.errors import RemoteError
@@ -38,7 +39,8 @@ def copy(request: HttpRequest, place: Place) -> HttpResponse:
     try:
         providers = shipping_providers(place.shop)
     except RemoteError as error:
-        return place.page(request, "wizard/copy.html", {"trouble": error, "source": source}, status=503)
+        lost = lost_connection(place.shop, error)
+        return place.page(request, "wizard/copy.html", {"error": error, "lost": lost}, status=200 if lost else 503)
     if request.method == "POST":
         copied = copy_settings(source=source, target=place.shop, providers=providers)
         messages.success(request, _("Copied from %(shop)s.") % {"shop": source.name})

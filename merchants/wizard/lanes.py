@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from merchants.models import Lane, LaneContract, Shop
 from merchants.providers import shipping_providers
 from merchants.services import LaneTakenError, remove_lane, store_lane
+from merchants.wizard.connect import lost_connection
 from merchants.wizard.countries import COUNTRIES, EVERY_OTHER, country_name
 from merchants.wizard.forms import PlainForm, posted
 from merchants.wizard.steps import Page, Place, Step, Text
@@ -100,7 +101,9 @@ def _edit(request: HttpRequest, place: Place, *, lane: Lane | None) -> HttpRespo
     try:
         providers = shipping_providers(shop)
     except RemoteError as error:
-        return place.page(request, "wizard/lane.html", {"trouble": error, "back_url": place.url()}, status=503)
+        lost = lost_connection(shop, error)
+        shown = {"error": error, "lost": lost, "back_url": place.url()}
+        return place.page(request, "wizard/lane.html", shown, status=200 if lost else 503)
     first = {} if lane or shop.lanes.all() else {"country": shop.region if shop.region in COUNTRIES else ""}
     form = LaneForm(posted(request), providers=providers, lane=lane, initial=first)
     if request.method == "POST" and form.is_valid():

@@ -91,7 +91,7 @@ def choose(request: HttpRequest, *, seller: SignedIn) -> HttpResponse:
     try:
         offered = {each.id: (grant, each) for grant, each in choosable_shops(seller.merchant)}
     except RemoteError as error:
-        return render(request, "wizard/choose.html", {**context, "problem": error}, status=503)
+        return render(request, "wizard/choose.html", {**context, "error": error}, status=503)
     form = ChooseForm(
         posted(request), shops={key: f"{each.name} ({each.region})" for key, (_grant, each) in offered.items()}
     )

@@ -14,6 +14,7 @@ from merchants.connections import tiktok_for_page
 from merchants.models import Shop
 from merchants.providers import shipping_providers
 from merchants.services import confirm_checklist
+from merchants.wizard.connect import lost_connection
 from merchants.wizard.forms import PlainForm, posted
 from merchants.wizard.steps import Place, Step, Text
 from rebound_tts.clients.errors import RemoteError, UnexpectedAnswerError
@@ -89,23 +90,24 @@ def seller_center(request: HttpRequest, place: Place) -> HttpResponse:
         confirm_checklist(shop=shop, confirmed=confirmed, is_complete=len(confirmed) == len(ITEMS), now=timezone.now())
         return place.saved(request)
     ticked = [item.key for item in ITEMS] if shop.checklist_confirmed_at else shop.checklist
-    seen, trouble = look(shop, now=timezone.now())
+    seen, error = look(shop, now=timezone.now())
     rows = [(item, item.key in ticked, seen.get(item.key)) for item in ITEMS]
-    return place.page(request, "wizard/seller_center.html", {"rows": rows, "trouble": trouble})
+    context = {"rows": rows, "error": error, "lost": lost_connection(shop, error)}
+    return place.page(request, "wizard/seller_center.html", context)
 
 
-def look(shop: Shop, *, now: datetime) -> tuple[dict[str, Seen], str]:
+def look(shop: Shop, *, now: datetime) -> tuple[dict[str, Seen], RemoteError | None]:
     """What TikTok tells, by item, and what went wrong in asking."""
     try:
         listed = shipping_providers(shop)
         returns = _returns(shop, now=now)
     except RemoteError as error:
-        return {}, str(error)
+        return {}, error
     return {
         "auto_approval": _approval(returns, now=now),
         "seller_shipped": _shipping(returns),
         "carrier_services": _carriers(shop, listed),
-    }, ""
+    }, None
 
 
 def _returns(shop: Shop, *, now: datetime) -> Sequence[RemoteReturn]:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from matching.origins import held_origins
-from merchants.models import GoLiveConsent, Lane, PlatformOrigin, Shop
+from merchants.models import GoLiveConsent, Lane, PlatformOrigin, Shop, ShopAuthorization
 from rebound_tts.demo.cast import Cast
 from tests.factories import LaneFactory, ShopFactory, TikTokReturnFactory
 from tests.merchants.wizard.conftest import SignIn
@@ -246,6 +246,54 @@ def test_checks_say_what_tiktok_shows(sandbox: Any, browser: Client, shop: Shop)
 def test_checklist_works_while_tiktok_does_not(sandbox: Any, browser: Client, shop: Shop) -> None:
     sandbox.post("/faults", remote="tiktok", kind="status", status=503, times=99)
     assert "TikTok cannot tell us how it is set now" in text(browser.get(at(shop, "seller-center/")))
+
+
+# A connection that is lost
+
+ASK_TIKTOK = ["setup/matching/", "setup/lanes/add/", "setup/seller-center/", "setup/test-return/"]
+AGAIN = '<a class="button" href="/tiktok/connect">Connect again</a>'
+
+
+@pytest.mark.parametrize("page", ASK_TIKTOK)
+def test_page_of_a_disconnected_shop_leads_to_connecting_again(
+    sandbox: Any, browser: Client, shop: Shop, page: str
+) -> None:
+    browser.post(f"/shops/{shop.shop_id}/disconnect")
+    sandbox.post("/calls/reset")
+    answer = browser.get(f"/shops/{shop.shop_id}/{page}")
+    said = text(answer)
+    assert answer.status_code == 200
+    assert ("This shop is disconnected" in said, AGAIN in said) == (True, True)
+    assert [each for each in ("in a moment", "in a minute", "/api/v2/") if each in said] == []
+    assert sandbox.get("/calls")["by_endpoint"] == {}
+
+
+@pytest.mark.parametrize("page", ASK_TIKTOK)
+def test_page_says_that_the_connection_is_broken(browser: Client, shop: Shop, page: str) -> None:
+    ShopAuthorization.objects.filter(pk=shop.authorization_id).update(
+        broken_at=timezone.now(), broken_reason="TOKEN_REJECTED"
+    )
+    said = text(browser.get(f"/shops/{shop.shop_id}/{page}"))
+    assert ("The token was refused: authorize again." in said, AGAIN in said) == (True, True)
+
+
+@pytest.mark.parametrize("page", ASK_TIKTOK)
+def test_page_that_tiktok_refuses_first_leads_to_connecting_again(
+    sandbox: Any, browser: Client, shop: Shop, page: str
+) -> None:
+    sandbox.post("/faults", remote="tiktok", kind="code", code=36009033, times=99)
+    said = text(browser.get(f"/shops/{shop.shop_id}/{page}"))
+    assert ("TikTok no longer accepts the connection of this shop." in said, AGAIN in said) == (True, True)
+
+
+@pytest.mark.parametrize("page", [*ASK_TIKTOK, "copy?from=", "/shops/choose/"])
+def test_error_of_tiktok_is_told_by_its_code_alone(
+    sandbox: Any, cast: Cast, browser: Client, shop: Shop, page: str
+) -> None:
+    sandbox.post("/faults", remote="tiktok", kind="code", code=36009003, times=99)
+    path = page if page.startswith("/") else f"/shops/{shop.shop_id}/{page}"
+    said = text(browser.get(path + (cast.off.shop.shop_id if page.endswith("=") else "")))
+    assert ("code <code>36009003</code>" in said, "GET /" in said, AGAIN in said) == (True, False, False)
 
 
 # Going live
