@@ -119,6 +119,13 @@ def merchant_keys(user: User | AnonymousUser) -> list[int] | None:
     return found
 
 
+def managers_of(merchant: models.Model) -> "models.QuerySet[User]":
+    """The implementation managers who look after the merchant, to be named to it: those who have a name or an address.
+    The name that they sign in with is nobody else's business."""
+    found = User.objects.filter(assignments__merchant=merchant.pk, is_active=True, groups__name=Role.MANAGER)
+    return found.exclude(first_name="", last_name="", email="").order_by("first_name", "last_name", "pk")
+
+
 def within(rows: Rows, user: User | AnonymousUser, *, path: str = "merchant") -> Rows:
     """The rows of the user's own merchants; `path` leads from a row to its merchant. Rows of no merchant are for those
     who see every merchant."""

@@ -369,6 +369,10 @@ if EMAIL_URL:
         ) from error
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+# Where merchants write to when they need a hand; the help page names it.
+SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
+if SUPPORT_EMAIL and "@" not in SUPPORT_EMAIL:
+    raise ImproperlyConfigured(f"SUPPORT_EMAIL is {SUPPORT_EMAIL!r}. Set it to an e-mail address.")
 
 # --- Staff sign in, and the admin -----------------------------------------------------------------------
 

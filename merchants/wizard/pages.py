@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -18,6 +19,7 @@ from merchants.authorizing import choosable_shops
 from merchants.models import Shop
 from merchants.services import store_shop
 from merchants.settings_history import note_settings, note_what_was_found
+from merchants.staff import managers_of
 from merchants.subscriptions import subscribe
 from merchants.wizard.forms import PlainForm, posted
 from merchants.wizard.home import FiguresOf, home
@@ -160,5 +162,10 @@ def leave(request: HttpRequest) -> HttpResponse:
     return redirect("front")
 
 
+@never_cache
 def get_help(request: HttpRequest) -> HttpResponse:
-    return render(request, "wizard/help.html", {"seller": signed_in(request, now=timezone.now())})
+    """Whom to write to: the people of a signed-in merchant, and the address of the whole installation."""
+    seller = signed_in(request, now=timezone.now())
+    managers = managers_of(seller.merchant) if seller else ()
+    context = {"seller": seller, "managers": managers, "support_email": settings.SUPPORT_EMAIL}
+    return render(request, "wizard/help.html", context)

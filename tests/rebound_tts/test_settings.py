@@ -121,6 +121,7 @@ def test_production_environment_passes_every_check_of_a_deployment():
         ("TIKTOK_API_URL", "ftp://x", "TIKTOK_API_URL is 'ftp://x'. Set it to an address that starts with https://."),
         ("REBOUND_API_URL", "x.com", "REBOUND_API_URL is 'x.com'. Set it to an address that starts with https://."),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'. Set it to DEBUG, INFO, WARNING or ERROR."),
+        ("SUPPORT_EMAIL", "help", "SUPPORT_EMAIL is 'help'. Set it to an e-mail address."),
         ("DATABASE_URL", "mysql://a@b/c", UNSUPPORTED),
         ("DATABASE_URL", "postgres://", f"DATABASE_URL cannot be read. {DATABASE_REMEDY}"),
         ("DATABASE_URL", "foo://x", f"DATABASE_URL cannot be read. {DATABASE_REMEDY}"),
