@@ -6,11 +6,14 @@ the admin to certain networks keeps these pages too.
 """
 
 import base64
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from allauth.account import views as account
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.forms import LoginForm
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -20,7 +23,8 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
@@ -65,6 +69,25 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return unseal(base64.b64decode(encrypted_text), context=TOTP_CONTEXT).decode()
 
 
+class SignInForm(LoginForm):
+    """allauth's, without its way to a new password where no mail can leave."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.EMAIL_URL:
+            self.fields["password"].help_text = ""
+
+
+def by_mail(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page that promises a message. Where no mail can leave, it says who sets a new password instead."""
+
+    @wraps(view)
+    def told(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, *args, **kwargs) if settings.EMAIL_URL else render(request, "account/no_mail.html")
+
+    return told
+
+
 def has_second_factor(request: HttpRequest) -> bool:
     """Whether whoever is signed in showed more than a password, or would have to at the next sign-in. An identity
     provider is taken to ask for its own second factor."""
@@ -88,8 +111,8 @@ urlpatterns = [
     path("confirm/", account.reauthenticate, name="account_reauthenticate"),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", account.password_set, name="account_set_password"),
-    path("password/reset/", account.password_reset, name="account_reset_password"),
-    path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
+    path("password/reset/", by_mail(account.password_reset), name="account_reset_password"),
+    path("password/reset/done/", by_mail(account.password_reset_done), name="account_reset_password_done"),
     re_path(
         r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
         account.password_reset_from_key,

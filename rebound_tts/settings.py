@@ -382,6 +382,7 @@ AUTHENTICATION_BACKENDS = ["rebound_tts.accounts.StaffBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
 ACCOUNT_ADAPTER = "rebound_tts.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"login": "rebound_tts.accounts.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]  # nobody signs up; see accounts.py
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an administrator enters the address

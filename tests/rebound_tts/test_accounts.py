@@ -36,6 +36,10 @@ def sign_in(client: Client, login: str = "mona", password: str = PASSWORD, **mor
     return client.post(LOGIN, {"login": login, "password": password, **more})
 
 
+def page_at(client: Client, path: str) -> str:
+    return client.get(path).content.decode()
+
+
 def code_now(secret: str) -> str:
     return str(format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time()))))
 
@@ -121,7 +125,9 @@ def test_nobody_signs_up(client: Client) -> None:
     assert User.objects.count() == 0
 
 
-def test_password_is_reset_by_mail(client: Client, mona: User, mailoutbox: Any) -> None:
+def test_password_is_reset_by_mail(client: Client, mona: User, mailoutbox: Any, settings: Any) -> None:
+    settings.EMAIL_URL = "smtp://localhost"
+    assert f'<a href="{reverse("account_reset_password")}">Forgot your password?</a>' in page_at(client, LOGIN)
     assert client.post(reverse("account_reset_password"), {"email": mona.email}).status_code == 302
     (mail,) = mailoutbox
     link = re.search(r"http://testserver(/\S+)", mail.body)
@@ -130,6 +136,14 @@ def test_password_is_reset_by_mail(client: Client, mona: User, mailoutbox: Any) 
     new = "another long password 2"
     assert client.post(page.request["PATH_INFO"], {"password1": new, "password2": new}).status_code == 302
     assert sign_in(client, password=new).status_code == 302
+
+
+def test_without_mail_an_administrator_is_asked_for_a_password(client: Client, mona: User, mailoutbox: Any) -> None:
+    assert "Forgot your password?" not in page_at(client, LOGIN)
+    for name in ("account_reset_password", "account_reset_password_done"):
+        assert "Ask an administrator for a new password" in page_at(client, reverse(name))
+    sent = client.post(reverse("account_reset_password"), {"email": mona.email}, follow=True).content.decode()
+    assert ("Ask an administrator" in sent, "We have sent you an email" in sent, mailoutbox) == (True, False, [])
 
 
 # The second factor
