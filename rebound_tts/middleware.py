@@ -14,6 +14,7 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.middleware import common, locale
 from django.urls import resolve
+from django.utils import translation
 
 from rebound_tts.client_address import comes_from
 
@@ -21,6 +22,7 @@ PROBES = ("/livez", "/readyz", "/metrics")
 WEBHOOKS = "/webhooks/"
 MACHINES = (WEBHOOKS, "/api/", "/oauth2/", *PROBES)
 ADMIN = "/admin/"
+DOCS = "/docs/"
 
 # Scripts and styles are files of ours; nothing is inline and nothing comes from another host.
 PAGE_POLICY = {
@@ -111,7 +113,11 @@ class SessionMiddleware(ForPages, sessions.SessionMiddleware):
 
 
 class LocaleMiddleware(ForPages, locale.LocaleMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> None:
+        """The documentation is in English, and so is all that its pages say, whatever the browser asks for."""
+        super().process_request(request)
+        if request.path_info.startswith(DOCS):
+            translation.activate("en")
 
 
 class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):

@@ -1,7 +1,8 @@
 """Every address of the product, and the steps of the install wizard, which come from every layer."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from matching.api.urls import order_api
 from matching.coverage.pages import COVERAGE
@@ -45,6 +46,7 @@ urlpatterns = [
     path("admin/account/", include(accounts)),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    re_path(r"^docs/?$", RedirectView.as_view(pattern_name="docs-orders")),
     *order_api(on_arrival=orders_pushed),
     *merchant_pages(steps=STEPS, figures=shop_figures),
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from matching.conformance import conformance
 from merchants.api_access import AccessDeniedError, live_secret, verify_secret
@@ -44,10 +44,11 @@ def conformance_page(request: HttpRequest) -> HttpResponse:
     return render(request, "docs/conformance.html", context)
 
 
-@require_POST
 @never_cache
 @sensitive_post_parameters("client_secret")
 def sign_in(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":  # an address that was typed, or kept by a browser
+        return redirect("docs-conformance")
     client_id = request.POST.get("client_id", "").strip()
     # Both are counted, so that neither one address can try many clients nor many addresses one client.
     tries = [
@@ -69,10 +70,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return redirect("docs-conformance")
 
 
-@require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    request.session.pop(SIGNED_IN, None)
-    request.session.cycle_key()
+    """A form's button alone ends the session: a link that somebody planted does not."""
+    if request.method == "POST":
+        request.session.pop(SIGNED_IN, None)
+        request.session.cycle_key()
     return redirect("docs-conformance")
 
 

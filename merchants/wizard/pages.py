@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
 
 from merchants.authorizing import choosable_shops
 from merchants.models import Shop
@@ -156,9 +155,10 @@ def step(
     return _noted(request, place, show, **parameters)
 
 
-@require_POST
 def leave(request: HttpRequest) -> HttpResponse:
-    sign_out(request)
+    """A form's button alone ends the session: a link that somebody planted does not."""
+    if request.method == "POST":
+        sign_out(request)
     return redirect("front")
 
 

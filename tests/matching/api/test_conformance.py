@@ -66,6 +66,13 @@ def test_what_was_pushed_what_was_wrong_and_what_it_cost(oms: Oms) -> None:
     assert (only.count("<article>"), said.count("<article>")) == (2, 3)
 
 
+def test_findings_are_in_english_as_the_page_is(oms: Oms) -> None:
+    oms.push(order("bad", clientMetadata={"omsOrderId": "worse"}))
+    client, answer = sign_in(oms, headers={"accept-language": "de"})
+    assert "Send the external order id that TikTok holds in both." in answer.content.decode()
+    assert "What was wrong" in client.get(PAGE, headers={"accept-language": "de"}).content.decode()
+
+
 def test_nobody_sees_anothers_pushes_or_returns(oms: Oms, other: Oms) -> None:
     other.push(order("THEIRS", clientMetadata={"omsOrderId": "X"}))
     sibling = Oms(oms.merchant)
@@ -144,7 +151,9 @@ def test_forms_carry_a_token_and_a_sign_in_gets_a_new_session(oms: Oms) -> None:
     before = session.session_key
     sign_in(oms, client=client)
     assert client.session.session_key != before
-    assert client.get(f"{PAGE}/sign-in").status_code == 405
+    for path in ("sign-in", "sign-out"):  # typed, or kept by a browser
+        assert client.get(f"{PAGE}/{path}")["Location"] == PAGE
+    assert "Sign out" in page(client)
 
 
 def test_pages_of_pushes(oms: Oms) -> None:

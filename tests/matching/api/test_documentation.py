@@ -100,6 +100,20 @@ def test_pages_load_nothing_from_another_host(client: Client, path: str) -> None
     assert [each for each in loaded if not each.startswith(("/", "#", "data:"))] == []
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/docs/conformance"])
+def test_pages_are_in_english_for_every_browser_and_lead_to_each_other(client: Client, path: str) -> None:
+    answer = client.get(path, headers={"accept-language": "de-AT,de;q=0.9"})
+    page = answer.content.decode()
+    assert ('<html lang="en">' in page, answer["Content-Language"]) == (True, "en")
+    assert '<a href="/docs/orders">Guide</a>' in page
+    assert [word for word in ("Anmelden", "Übermittlungen") if word in page] == []
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/"])
+def test_documentation_begins_with_the_guide(client: Client, path: str) -> None:
+    assert client.get(path)["Location"] == "/docs/orders"
+
+
 def test_the_catalog_has_a_place_for_every_problem_type(client: Client) -> None:
     page = client.get("/docs/errors").content.decode()
     assert [code for code in TITLES if f'id="{code}"' not in page] == []
