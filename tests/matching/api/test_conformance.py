@@ -47,7 +47,7 @@ def test_what_was_pushed_what_was_wrong_and_what_it_cost(oms: Oms) -> None:
     said = answer.content.decode()
     assert (answer.status_code, answer["Cache-Control"].split(", ")[-1]) == (200, "private")
     for text in (
-        "Of the 3 orders in your latest pushes, 2 were rejected",
+        "Your latest pushes held 3 orders.\n  2 were rejected.",
         '1 created, 0 changed, 0 unchanged, 0 outdated, <strong class="bad">1 rejected',
         "bad&lt;b&gt;",
         "/clientMetadata/omsOrderId",
@@ -64,6 +64,11 @@ def test_what_was_pushed_what_was_wrong_and_what_it_cost(oms: Oms) -> None:
     assert oms.secret.plain not in said + str(dict(client.session))
     only = page(client, "?only=rejected")
     assert (only.count("<article>"), said.count("<article>")) == (2, 3)
+
+
+def test_one_order_is_told_as_one(oms: Oms) -> None:
+    oms.push(order("bad", clientMetadata={"omsOrderId": "worse"}))
+    assert "Your latest pushes held 1 order.\n  1 was rejected." in sign_in(oms)[1].content.decode()
 
 
 def test_findings_are_in_english_as_the_page_is(oms: Oms) -> None:
