@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from merchants.models import Shop, ShopState
+from merchants.models import ShopState
 from merchants.services import disconnect_shop, pause_shop, resume_shop
 from merchants.wizard.connect import ends_soon
 from merchants.wizard.steps import Place, Text
@@ -44,6 +44,7 @@ class Level(Enum):
     GOOD = "good"
     SOON = "warn"  # works, and will not for long
     BROKEN = "bad"
+    STOPPED = "disconnected"  # nothing can come
     QUIET = "quiet"  # nothing has come to tell by
 
     @property
@@ -55,13 +56,14 @@ LEVELS: dict[Level, Text] = {
     Level.GOOD: gettext_lazy("Good"),
     Level.SOON: gettext_lazy("Soon"),
     Level.BROKEN: gettext_lazy("Broken"),
+    Level.STOPPED: gettext_lazy("Stopped"),
     Level.QUIET: gettext_lazy("Quiet"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One connection: how it is, in words, and since when or until when."""
+    """One connection: how it is, in words, and since when or until when. `url`: where to do something about it."""
 
     name: Text
     level: Level
@@ -94,7 +96,7 @@ def home(request: HttpRequest, place: Place, *, figures: FiguresOf) -> HttpRespo
 
 
 def _health(place: Place, *, figures: Figures, now: datetime) -> list[Health]:
-    found = [_tiktok(place), _events(place, figures=figures), _rebound(place)]
+    found = [_tiktok(place), _events(place, figures=figures, now=now), _rebound(place)]
     return [*found, _orders(figures, now=now)] if place.shop.matching_enabled else found
 
 
@@ -111,14 +113,20 @@ def _tiktok(place: Place) -> Health:
     return Health(name, Level.SOON, words, grant.refresh_token_expires_at, url)
 
 
-def _events(place: Place, *, figures: Figures) -> Health:
-    shop = place.shop
+def _events(place: Place, *, figures: Figures, now: datetime) -> Health:
+    shop, last, url = place.shop, figures.last_event_at, _url(place, "tiktok")
+    name = gettext_lazy("Notifications from TikTok")
+    if not shop.is_connected:
+        return Health(name, Level.STOPPED, gettext_lazy("None comes until the shop is connected again"), None, url)
     if shop.webhooks_problem:
-        level = Level.SOON
-    else:
-        level = Level.GOOD if shop.webhooks_checked_at or figures.last_event_at else Level.QUIET
-    words = _events_words(shop, figures=figures)
-    return Health(gettext_lazy("Notifications from TikTok"), level, words, figures.last_event_at, _url(place, "tiktok"))
+        words = gettext_lazy("Not all are sent; we ask every 15 minutes")
+        came = gettext_lazy("Not all are sent; we ask every 15 minutes. The last one came")
+        return Health(name, Level.SOON, came if last else words, last, url)
+    if last:
+        return Health(name, Level.GOOD if now - last < QUIET else Level.QUIET, gettext_lazy("The last one came"), last)
+    if shop.webhooks_checked_at:
+        return Health(name, Level.QUIET, gettext_lazy("None has come yet: the first return of your shop brings one"))
+    return Health(name, Level.QUIET, gettext_lazy("None has come yet: ask TikTok whether it sends them"), None, url)
 
 
 def _rebound(place: Place) -> Health:
@@ -137,12 +145,6 @@ def _orders(figures: Figures, *, now: datetime) -> Health:
         return Health(name, Level.QUIET, gettext_lazy("None has arrived yet"))
     level = Level.GOOD if now - last < QUIET else Level.QUIET
     return Health(name, level, gettext_lazy("The last one arrived"), last)
-
-
-def _events_words(shop: Shop, *, figures: Figures) -> Text:
-    if shop.webhooks_problem:
-        return gettext_lazy("Not all are sent; we ask every 15 minutes. The last one came")
-    return gettext_lazy("The last one came") if figures.last_event_at else gettext_lazy("None has come yet")
 
 
 def _needs(place: Place, *, figures: Figures) -> list[Need]:

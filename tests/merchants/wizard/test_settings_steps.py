@@ -9,11 +9,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from matching.origins import held_origins
 from merchants.models import GoLiveConsent, Lane, PlatformOrigin, Shop, ShopAuthorization
 from rebound_tts.demo.cast import Cast
-from tests.factories import LaneFactory, ShopFactory, TikTokReturnFactory
+from tests.factories import LaneFactory, ShopFactory, TikTokReturnFactory, WebhookEventFactory
 from tests.merchants.wizard.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -372,6 +373,45 @@ def test_home_counts_this_shops_returns_alone(signed_in_as: SignIn) -> None:
     assert "1 return comes from a country without a lane." in page
     assert "1 return waits for your approval in Seller Center." in page
     assert "<strong>1</strong> need a person" in page
+
+
+def notifications(signed_in_as: SignIn, shop: Shop) -> str:
+    """What the status home says of them."""
+    page = text(signed_in_as(shop.merchant).get(f"/shops/{shop.shop_id}/"))
+    found = page.partition("<dt>Notifications from TikTok</dt><dd>")[2].partition("</dd>")[0]
+    return strip_tags(found).replace("\n", " ")
+
+
+def test_notifications_of_which_none_came_are_not_called_good(signed_in_as: SignIn) -> None:
+    shop = ShopFactory()
+    asked = "Quiet None has come yet: ask TikTok whether it sends them Mend it: Notifications from TikTok"
+    assert notifications(signed_in_as, shop) == asked
+    Shop.objects.filter(pk=shop.pk).update(webhooks_checked_at=timezone.now())
+    assert notifications(signed_in_as, shop) == "Quiet None has come yet: the first return of your shop brings one"
+    Shop.objects.filter(pk=shop.pk).update(webhooks_problem="TikTok does not list: RETURN_STATUS_CHANGE")
+    assert notifications(signed_in_as, shop).startswith("Soon Not all are sent; we ask every 15 minutes Mend it")
+
+
+@pytest.mark.parametrize(("ago", "level"), [(timedelta(days=1), "Good"), (timedelta(days=4), "Quiet")])
+def test_notifications_are_good_while_they_come(signed_in_as: SignIn, ago: timedelta, level: str) -> None:
+    shop = ShopFactory(webhooks_checked_at=timezone.now())
+    WebhookEventFactory(merchant=shop.merchant, shop_id=shop.shop_id, received_at=timezone.now() - ago)
+    assert notifications(signed_in_as, shop).startswith(f"{level} The last one came")
+
+
+@pytest.mark.parametrize("how", ["disconnected", "broken"])
+def test_home_of_a_shop_that_is_not_connected_says_that_nothing_comes(signed_in_as: SignIn, how: str) -> None:
+    shop = ShopFactory(webhooks_checked_at=timezone.now())
+    WebhookEventFactory(merchant=shop.merchant, shop_id=shop.shop_id)
+    if how == "disconnected":
+        Shop.objects.filter(pk=shop.pk).update(disconnected_at=timezone.now())
+    else:
+        grants = ShopAuthorization.objects.filter(pk=shop.authorization_id)
+        grants.update(broken_at=timezone.now(), broken_reason="DEAUTHORIZED")
+    said = "Stopped None comes until the shop is connected again Mend it: Notifications from TikTok"
+    assert notifications(signed_in_as, shop) == said
+    page = text(signed_in_as(shop.merchant).get(f"/shops/{shop.shop_id}/"))
+    assert ("We hear of no return until the shop is connected again." in page, "it shows here" in page) == (True, False)
 
 
 def test_pause_resume_and_disconnect(sandbox: Any, cast: Cast, signed_in_as: SignIn) -> None:
