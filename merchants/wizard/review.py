@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,8 +30,9 @@ def review(request: HttpRequest, place: Place) -> HttpResponse:
     form = ConsentForm(posted(request))
     if request.method == "POST" and shop.live_at is None:
         if missing:
-            names = ", ".join(str(step.title) for step in missing)
-            form.add_error(None, _("Finish these steps first: %(steps)s.") % {"steps": names})
+            named = ((place.url_of(step), step.title) for step in missing)
+            links = format_html_join(", ", '<a href="{}">{}</a>', named)
+            form.add_error(None, format_html(_("Finish these steps first: {steps}."), steps=links))
         elif form.is_valid():
             go_live(
                 shop=shop,
@@ -42,15 +44,18 @@ def review(request: HttpRequest, place: Place) -> HttpResponse:
             messages.success(request, _("%(shop)s is live.") % {"shop": shop.name})
     if request.method == "POST" and not form.errors:
         return place.home()
+    warnings = {step.slug: step.warnings(shop) for step in others}
+    # What a warning says of a step is not said once more: that it is not done.
+    skipped = [step for step in others if not step.blocks and not step.is_done(shop) and not warnings[step.slug]]
     context = {
         "form": form,
         "sections": [
             {"step": step, "url": place.url_of(step), "facts": step.facts(shop), "is_done": step.is_done(shop)}
             for step in others
         ],
-        "open": [(warning, step, place.url_of(step)) for step in others for warning in step.warnings(shop)],
+        "open": [(warning, step, place.url_of(step)) for step in others for warning in warnings[step.slug]],
         "missing": [(step, place.url_of(step)) for step in missing],
-        "skipped": [(step, place.url_of(step)) for step in others if not step.blocks and not step.is_done(shop)],
+        "skipped": [(step, place.url_of(step)) for step in skipped],
         "consent": shop.consents.order_by("-given_at").first(),
     }
     return place.page(request, "wizard/review.html", context)

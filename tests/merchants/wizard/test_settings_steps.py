@@ -299,6 +299,8 @@ def test_error_of_tiktok_is_told_by_its_code_alone(
 
 # Going live
 
+MISSING = {"matching/": "Matching", "lanes/": "Lanes and carriers"}
+
 
 def ready(shop: Shop) -> None:
     LaneFactory(shop=shop)
@@ -307,10 +309,11 @@ def ready(shop: Shop) -> None:
 
 def test_shop_that_is_not_ready_cannot_go_live(browser: Client, shop: Shop) -> None:
     answer = browser.post(at(shop, "review/"), {"agreed": "on"})
-    assert (answer.status_code, "Finish these steps first: Matching, Lanes and carriers." in text(answer)) == (
-        422,
-        True,
-    )
+    links = [f'<a href="{at(shop, page)}">{name}</a>' for page, name in MISSING.items()]
+    page = text(answer)
+    assert (answer.status_code, f"Finish these steps first: {', '.join(links)}." in page) == (422, True)
+    assert "Not ready yet" not in page  # the same list, once more
+    assert "Not ready yet" in text(browser.get(at(shop, "review/")))
     shop.refresh_from_db()
     assert shop.live_at is None
 
@@ -339,6 +342,8 @@ def test_review_lists_what_is_open(browser: Client, shop: Shop) -> None:
     page = text(browser.get(at(shop, "review/")))
     assert "TikTok does not tell us of every change" in page
     assert "Not every setting in Seller Center is confirmed" in page
+    assert "No test return was looked at." in page
+    assert "Not done:" not in page
 
 
 def test_step_edited_alone_leads_home(browser: Client, shop: Shop) -> None:
