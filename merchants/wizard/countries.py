@@ -1,5 +1,7 @@
 """Countries that returns come from, in words. Any other can be typed as its two letters."""
 
+import unicodedata
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -48,6 +50,12 @@ COUNTRIES: dict[str, Promise] = {
     "VN": _("Vietnam"),
 }
 EVERY_OTHER = _("Every other country")
+
+
+def reading_order(name: str) -> str:
+    """What names are sorted by: a letter with a mark stands with the plain one, as Ö does with O in a German list."""
+    letters = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
 
 
 def country_name(code: str) -> str:

@@ -13,7 +13,7 @@ from merchants.models import Lane, LaneContract, Shop
 from merchants.providers import shipping_providers
 from merchants.services import LaneTakenError, remove_lane, store_lane
 from merchants.wizard.connect import lost_connection
-from merchants.wizard.countries import COUNTRIES, EVERY_OTHER, country_name
+from merchants.wizard.countries import COUNTRIES, EVERY_OTHER, country_name, reading_order
 from merchants.wizard.forms import PlainForm, posted
 from merchants.wizard.steps import Page, Place, Step, Text
 from rebound_tts.clients.errors import RemoteError
@@ -70,7 +70,9 @@ class LaneForm(PlainForm):
         super().__init__(*args, initial=initial | kwargs.pop("initial", {}), **kwargs)
         self.providers = providers
         fields: Any = self.fields
-        countries = sorted(((code, str(name)) for code, name in COUNTRIES.items()), key=lambda each: each[1])
+        countries = sorted(
+            ((code, str(name)) for code, name in COUNTRIES.items()), key=lambda each: reading_order(each[1])
+        )
         if lane is not None and lane.country and lane.country not in COUNTRIES:
             countries.append((lane.country, lane.country))
         fields["country"].choices = [("", EVERY_OTHER), *countries]
@@ -78,7 +80,9 @@ class LaneForm(PlainForm):
 
 
 def lanes(request: HttpRequest, place: Place) -> HttpResponse:
-    rows = sorted(place.shop.lanes.all(), key=lambda lane: (not lane.country, country_name(lane.country)))
+    rows = sorted(
+        place.shop.lanes.all(), key=lambda lane: (not lane.country, reading_order(country_name(lane.country)))
+    )
     shown = [(lane, country_name(lane.country), place.url("edit", country=lane.country or OTHER)) for lane in rows]
     context = {
         "lanes": shown,

@@ -1,5 +1,6 @@
 """The steps on matching, lanes and Seller Center, and going live: what is kept, what is refused, and in which words."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -191,6 +192,18 @@ def test_second_lane_for_a_country_is_refused_in_words(browser: Client, shop: Sh
     answer = browser.post(at(shop, "lanes/add/"), LANE)
     assert (answer.status_code, "There is a lane for this already" in text(answer)) == (422, True)
     assert Lane.objects.filter(shop=shop).count() == 1
+
+
+def test_countries_stand_where_a_german_looks_for_them(browser: Client, shop: Shop) -> None:
+    german = {"headers": {"accept-language": "de"}}
+    page = text(browser.get(at(shop, "lanes/add/"), **german))
+    names = re.findall(r">([^<]+)</option>", page.partition("</select>")[0])[1:]
+    assert names[names.index("Österreich") - 1] == "Norwegen"
+    assert names[-1] == "Zypern"
+    for country in ("CY", "AT", ""):
+        LaneFactory(shop=shop, country=country)
+    listed = re.findall(r"<li class=\"spread\"><span><strong>([^<]+)<", text(browser.get(at(shop, "lanes/"), **german)))
+    assert listed == ["Österreich", "Zypern", "Alle anderen Länder"]
 
 
 def test_provider_must_be_one_of_tiktoks(browser: Client, shop: Shop) -> None:
