@@ -1,5 +1,6 @@
 """The frame of the merchant's pages: who gets in, where they land, and that "3 of 8" follows from the list of steps."""
 
+import html
 from datetime import timedelta
 
 import pytest
@@ -116,6 +117,15 @@ def test_saving_leads_on_and_home_once_live(rf: RequestFactory, settings: object
 def test_form_without_its_token_is_refused_in_words() -> None:
     answer = Client(enforce_csrf_checks=True).post("/sign-out")
     assert (answer.status_code, "This form could not be taken" in answer.content.decode()) == (403, True)
+
+
+def test_language_changes_on_the_same_page(client: Client) -> None:
+    address = "/tiktok/callback?code=ROW_planted&state=made-up"
+    page = client.get(address).content.decode()
+    kept = html.unescape(page.partition('name="next" value="')[2].partition('"')[0])
+    again = client.post("/i18n/setlang/", {"language": "de", "next": kept})["Location"]
+    assert again == address
+    assert "Diese Anmeldung kann nicht abgeschlossen werden" in client.get(again).content.decode()
 
 
 def test_language_follows_the_browser_and_the_switch(client: Client) -> None:
