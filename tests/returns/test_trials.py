@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from matching.models import Match
 from merchants.models import Lane
@@ -117,8 +118,11 @@ def test_the_whole_way(scene: Scene, settings: Any):
     assert "The return would be linked to your order" in shown
     assert "Is a unit of it left?" in shown
     assert "Open the sandbox" not in shown
+    tried_at = f"{date_format(trial.asked_at, 'DATETIME_FORMAT')} UTC"
+    assert f"Tried on {tried_at}, with nothing sent" in shown
     settings.SANDBOX_PAGE_URL = "http://127.0.0.1:8900/"
-    assert "Open the sandbox" in browser.get(url(shop)).content.decode()
+    listed = browser.get(url(shop)).content.decode()
+    assert ("Open the sandbox" in listed, tried_at in listed) == (True, True)
     assert TEST_RETURN.is_done(shop) is True
     assert [str(name) for name, _ in TEST_RETURN.facts(shop)] == ["Test return"]
     assert TEST_RETURN.warnings(shop) == []

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.formats import date_format
 from django_q.models import OrmQ
 
 from matching.coverage.diagnosis import Finding, Kind
@@ -99,6 +100,13 @@ def test_a_wrong_size_says_what_to_type(browser: Client, shop: Shop, typed: str,
     assert answer.status_code == 422
     assert message in text(answer)
     assert not CoverageCheck.objects.exists()
+
+
+def test_times_of_checks_have_a_zone(browser: Client, shop: Shop):
+    earlier, newest = done_check(shop), done_check(shop)
+    page = text(browser.get(url(shop)))
+    assert f"Checked {date_format(newest.asked_at, 'DATETIME_FORMAT')} UTC with the platform origin Shopify." in page
+    assert f">{date_format(earlier.asked_at, 'DATETIME_FORMAT')} UTC</a>" in page
 
 
 def test_a_shop_without_an_origin_is_sent_to_choose_one(browser: Client, shop: Shop):
