@@ -102,11 +102,12 @@ def edit(request: HttpRequest, place: Place, country: str) -> HttpResponse:
 
 def _edit(request: HttpRequest, place: Place, *, lane: Lane | None) -> HttpResponse:
     shop = place.shop
+    heading = _("Lane: %(country)s") % {"country": country_name(lane.country)} if lane else _("Add a lane")
     try:
         providers = shipping_providers(shop)
     except RemoteError as error:
         lost = lost_connection(shop, error)
-        shown = {"error": error, "lost": lost, "back_url": place.url()}
+        shown = {"heading": heading, "error": error, "lost": lost, "back_url": place.url()}
         return place.page(request, "wizard/lane.html", shown, status=200 if lost else 503)
     first = {} if lane or shop.lanes.all() else {"country": shop.region if shop.region in COUNTRIES else ""}
     form = LaneForm(posted(request), providers=providers, lane=lane, initial=first)
@@ -130,8 +131,8 @@ def _edit(request: HttpRequest, place: Place, *, lane: Lane | None) -> HttpRespo
                 "country", _("There is a lane for this already. Change that one, or choose another country.")
             )
     context = {
+        "heading": heading,
         "form": form,
-        "lane": lane,
         "back_url": place.url(),
         "remove_url": place.url("remove", country=lane.country or OTHER) if lane else "",
     }

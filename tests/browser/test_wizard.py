@@ -279,6 +279,21 @@ def test_look_of_the_order_system(signed_in_browser: Callable[..., Page]) -> Non
     assert wrong == {}
 
 
+def test_home_of_a_disconnected_shop_among_others_fits_a_phone(signed_in_browser: Callable[..., Page]) -> None:
+    shop = ShopFactory(name="The Harbour Outfitters' Warehouse Outlet", disconnected_at=timezone.now())
+    ShopFactory(merchant=shop.merchant)
+    page = signed_in_browser(shop.merchant, f"/shops/{shop.shop_id}/", size=PHONE)
+    first, second = (each.bounding_box() for each in page.locator(".notice .button").all())
+    assert first is not None
+    assert second is not None
+    assert second["y"] - (first["y"] + first["height"]) >= 8
+    name, switcher = page.locator(".switcher .shop-name").bounding_box(), page.locator(".switcher").bounding_box()
+    assert name is not None
+    assert switcher is not None
+    assert name["y"] - switcher["y"] < 16  # on the first line, with the arrow
+    assert overflow(page) == 0
+
+
 @pytest.mark.parametrize("path", ["/", "/shops/{}/", "/shops/{}/setup/matching/"])
 def test_right_to_left_fits(signed_in_browser: Callable[..., Page], settings: Any, path: str, sandbox: Any) -> None:
     settings.LANGUAGES = [*settings.LANGUAGES, ("ar", "العربية")]

@@ -119,6 +119,13 @@ def test_the_catalog_has_a_place_for_every_problem_type(client: Client) -> None:
     assert [code for code in TITLES if f'id="{code}"' not in page] == []
 
 
+def test_the_catalog_shows_what_a_call_says_as_code(client: Client) -> None:
+    page = client.get("/docs/errors").content.decode()
+    assert "send <code>Authorization: Bearer &lt;token&gt;</code>." in page
+    assert "its id stands in <code>ttsLineItemIds</code> once." in page
+    assert "`" not in page
+
+
 def test_the_guides_commands_run(live_server: Any, transactional_db: None) -> None:
     """Every command of the page, one after the other, in a shell with real curl."""
     curl = shutil.which("curl")

@@ -105,7 +105,7 @@ def test_matching_page_works_while_tiktok_does_not(sandbox: Any, browser: Client
 def test_neither_choice_is_made_for_the_merchant(browser: Client, shop: Shop) -> None:
     assert "checked" not in text(browser.get(at(shop, "matching/"))).partition("If you match")[0]
     answer = browser.post(at(shop, "matching/"), {})
-    assert (answer.status_code, "Choose one of the two" in text(answer)) == (422, True)
+    assert (answer.status_code, "your orders? Choose one of the two" in text(answer)) == (422, True)
 
 
 def test_matching_is_kept(browser: Client, shop: Shop) -> None:
@@ -176,7 +176,9 @@ def test_lane_is_added_changed_and_removed(browser: Client, shop: Shop) -> None:
         "DHL",
         shop.merchant,
     )
-    assert 'value="DHL_RETOURE"' in text(browser.get(at(shop, "lanes/DE/")))
+    page = text(browser.get(at(shop, "lanes/DE/")))
+    assert 'value="DHL_RETOURE"' in page
+    assert ("<title>Lane: Germany ·" in page, "<h1>Lane: Germany</h1>" in page) == (True, True)
     assert browser.post(at(shop, "lanes/DE/"), LANE | {"country": ""}).status_code == 302
     lane.refresh_from_db()
     assert lane.country == ""
@@ -185,6 +187,11 @@ def test_lane_is_added_changed_and_removed(browser: Client, shop: Shop) -> None:
     assert browser.post(at(shop, "lanes/other/remove")).status_code == 302
     assert Lane.objects.filter(shop=shop).count() == 0
     assert browser.get(at(shop, "lanes/other/")).status_code == 404
+
+
+def test_page_that_adds_a_lane_says_so(browser: Client, shop: Shop) -> None:
+    page = text(browser.get(at(shop, "lanes/add/")))
+    assert ("<title>Add a lane ·" in page, "<h1>Add a lane</h1>" in page) == (True, True)
 
 
 def test_second_lane_for_a_country_is_refused_in_words(browser: Client, shop: Shop) -> None:
