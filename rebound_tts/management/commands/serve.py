@@ -1,14 +1,18 @@
 """`manage.py serve`: the web server, as it is shipped."""
 
+import fcntl
 import gc
 import multiprocessing
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from granian import Granian
 from granian.constants import Interfaces
@@ -25,6 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         os.chdir(settings.BASE_DIR)
         os.environ["SERVE_PID"] = str(os.getpid())  # see wsgi.py
+        if not settings.DEBUG:  # with it, they are served from where they stand
+            gather_static_files(Path(settings.STATIC_ROOT))
         server = Granian(
             "rebound_tts.wsgi:application",
             address=host,
@@ -39,6 +45,35 @@ class Command(BaseCommand):
         )
         share_what_is_loaded()
         server.serve()
+
+
+def gather_static_files(folder: Path) -> None:
+    """Run `collectstatic` where nobody has since something was installed: no page is shown without its list."""
+    if are_gathered(folder):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".turn").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # of two servers that start at once, the second finds them there
+            if not are_gathered(folder):
+                call_command("collectstatic", interactive=False, verbosity=0)
+    except OSError as error:
+        raise CommandError(
+            f"The static files cannot be gathered in {folder} ({error.strerror or error}). Run "
+            "`python manage.py collectstatic --noinput` as a user who may write there, then start again."
+        ) from error
+
+
+def are_gathered(folder: Path) -> bool:
+    """Whether the list of names is newer than every file that it was made from, and than the folders of these: what is
+    installed may be older than its installation."""
+    names = folder / "staticfiles.json"
+    if not names.exists():
+        return False
+    made_at = names.stat().st_mtime
+    storages = [each for finder in get_finders() for each in getattr(finder, "storages", {}).values()]
+    sources = [path for each in storages for path in (Path(each.location), *Path(each.location).rglob("*"))]
+    return all(path.stat().st_mtime <= made_at for path in sources)
 
 
 def share_what_is_loaded() -> None:
