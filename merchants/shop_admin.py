@@ -1,5 +1,6 @@
 """Shops in the admin: how they are, their settings and who changed them, pausing, copying settings between shops."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -14,14 +15,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from merchants.act_pages import ReasonForm, act_page
 from merchants.admin_filters import ShopHealth
 from merchants.audit import record_act
 from merchants.copying import lanes_in_place_of
 from merchants.installs import standings
-from merchants.models import Lane, ReboundAccount, Shop, ShopSettings, ShopState
+from merchants.models import LONGEST_MATCH_WAIT, Lane, ReboundAccount, Shop, ShopSettings, ShopState
 from merchants.providers import shipping_providers
 from merchants.services import pause_shop, resume_shop
 from merchants.settings_history import (
@@ -37,6 +43,32 @@ from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, TenantA
 from rebound_tts.clients.errors import RemoteError
 
 VERSIONS_SHOWN = 10
+NO_WAIT = _("Enter a whole number of minutes, from 0 to 1440 (24 hours).")
+
+
+class MinutesField(forms.IntegerField):
+    """A duration as whole minutes: Django's own field takes a bare 10 for seconds."""
+
+    widget = UnfoldAdminIntegerFieldWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return int(value / timedelta(minutes=1)) if isinstance(value, timedelta) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def clean(self, value: Any) -> timedelta:
+        return timedelta(minutes=super().clean(value))
+
+
+class ShopForm(forms.ModelForm):
+    match_wait = MinutesField(
+        label=_("Match wait in minutes"),
+        help_text=_("How long a return waits for its order: whole minutes, from 0 to 1440 (24 hours)."),
+        min_value=0,
+        max_value=int(LONGEST_MATCH_WAIT / timedelta(minutes=1)),
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), NO_WAIT),
+    )
 
 
 class LaneForm(forms.ModelForm):
@@ -63,6 +95,7 @@ class LaneInline(TenantInline):
 
 @admin.register(Shop)
 class ShopAdmin(TenantAdmin):
+    form = ShopForm
     ordering = ("name", "pk")
     list_display = (
         "name",

@@ -1,6 +1,7 @@
 """The admin's pages of merchants, shops and connections: secrets go in and never come out."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -294,12 +295,32 @@ def test_shop_keeps_its_merchant_and_its_authorization(admin_client):
     assert Shop.objects.filter(pk=shop.pk).values().get() == before
 
 
-@pytest.mark.parametrize("wait", ["-00:01:00", "25:00:00"])
-def test_impossible_wait_is_refused(admin_client, wait):
+@pytest.mark.parametrize(("typed", "minutes"), [("0", 0), ("25", 25), ("1440", 1440)])
+def test_match_wait_is_typed_and_shown_in_minutes(admin_client, typed, minutes):
     shop = ShopFactory()
-    assert errors_of(save(admin_client, shop, match_wait=wait)) == [
-        "Constraint “match_wait_is_between_0_and_24_hours” is violated."
-    ]
+    page = page_of(admin_client, change_page(shop))
+    assert re.search(r'<label[^>]*for="id_match_wait"[^>]*>\s*Match wait in minutes', page)
+    assert re.search(r'<input[^>]*name="match_wait"[^>]*value="10"', page)
+    assert save(admin_client, shop, match_wait=typed).status_code == 302
+    shop.refresh_from_db()
+    assert shop.match_wait == timedelta(minutes=minutes)
+    assert f"Match wait: 10 min → {minutes} min" in page_of(admin_client, change_page(shop))
+
+
+@pytest.mark.parametrize("wait", ["-1", "1441", "10 minutes", "25:00:00", "1.5", ""])
+def test_impossible_wait_is_refused_by_its_field(admin_client, wait):
+    shop = ShopFactory()
+    answer = save(admin_client, shop, match_wait=wait)
+    told = {"match_wait": ["Enter a whole number of minutes, from 0 to 1440 (24 hours)."]}
+    assert (answer.status_code, answer.context["adminform"].form.errors) == (200, told)
+    assert Shop.objects.get().match_wait == timedelta(minutes=10)
+
+
+def test_wait_of_odd_seconds_stays_when_something_else_is_saved(admin_client):
+    shop = ShopFactory(match_wait=timedelta(seconds=90))
+    assert save(admin_client, shop, id_strip_prefix="#").status_code == 302
+    shop.refresh_from_db()
+    assert (shop.id_strip_prefix, shop.match_wait) == ("#", timedelta(seconds=90))
 
 
 # Who may

@@ -126,13 +126,13 @@ def test_forms_write_to_this_log_and_name_fields_without_their_values(admin_clie
     sent = {
         "matching_enabled": "on",
         "platform_origin": "SHOPIFY",
-        "match_wait": "00:20:00",
+        "match_wait": "20",
         "rebound_account": shop.rebound_account_id,
         "lanes-TOTAL_FORMS": 0,
         "lanes-INITIAL_FORMS": 0,
     }
     assert admin_client.post(page, sent).status_code == 302
     entry = AuditEntry.objects.get()
-    assert (entry.act, entry.subject_name, entry.changes) == ("Changed", shop.name, ["Changed Match wait."])
+    assert (entry.act, entry.subject_name, entry.changes) == ("Changed", shop.name, ["Changed Match wait in minutes."])
     history = admin_client.get(reverse("admin:merchants_shop_history", args=[shop.pk])).content.decode()
-    assert "Changed Match wait." in history
+    assert "Changed Match wait in minutes." in history

@@ -80,7 +80,7 @@ def test_shop_keeps_a_template_and_says_what_is_wrong_with_one(client: Client) -
     client.force_login(User.objects.create_superuser("lead", "", None))
     address = reverse("admin:merchants_shop_change", args=[shop.pk])
     form = client.get(address).context["adminform"].form
-    sent = {name: value for name, value in form.initial.items() if value is not None}
+    sent = {name: form[name].value() for name in form.fields}
     inlines = {f"lanes-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
     answer = client.post(address, {**sent, **inlines, "order_system_link": "http://oms.example/{external_order_id}"})
     assert answer.context["errors"] == [["Write a whole address that starts with https://, without spaces."]]

@@ -84,7 +84,7 @@ def form(shop: Shop, **changes: Any) -> dict[str, Any]:
         "rebound_account": shop.rebound_account_id,
         "matching_enabled": "on",
         "platform_origin": "SHOPIFY",
-        "match_wait": "00:10:00",
+        "match_wait": "10",
         "lanes-TOTAL_FORMS": 0,
         "lanes-INITIAL_FORMS": 0,
         **changes,
@@ -94,7 +94,7 @@ def form(shop: Shop, **changes: Any) -> dict[str, Any]:
 def test_page_notes_what_was_found_and_who_changed_what(client: Client, manager: User):
     shop = ShopFactory()
     look_after(manager, shop)
-    assert client.post(page(shop), form(shop, match_wait="01:00:00")).status_code == 302
+    assert client.post(page(shop), form(shop, match_wait="60")).status_code == 302
     assert [version.changed_by for version in shop.settings_versions.order_by("number")] == [
         "as it was found",
         "mona",
