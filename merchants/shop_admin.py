@@ -70,6 +70,14 @@ class ShopForm(forms.ModelForm):
         error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), NO_WAIT),
     )
 
+    def clean(self) -> None:
+        """As the wizard asks: without an origin nothing is compared, and every return goes direct."""
+        super().clean()
+        typed = self.cleaned_data
+        if typed.get("matching_enabled") and not typed.get("platform_origin") and "platform_origin" not in self.errors:
+            told = _("Choose the system whose ids the TikTok orders carry, or put matching off.")
+            self.add_error("platform_origin", told)
+
 
 class LaneForm(forms.ModelForm):
     def clean_country(self) -> str:

@@ -323,6 +323,15 @@ def test_wait_of_odd_seconds_stays_when_something_else_is_saved(admin_client):
     assert (shop.id_strip_prefix, shop.match_wait) == ("#", timedelta(seconds=90))
 
 
+def test_matching_without_an_origin_is_refused_by_its_field(admin_client):
+    shop = ShopFactory(matching_enabled=False, platform_origin="")
+    answer = save(admin_client, shop, matching_enabled="on")
+    told = {"platform_origin": ["Choose the system whose ids the TikTok orders carry, or put matching off."]}
+    assert (answer.status_code, answer.context["adminform"].form.errors) == (200, told)
+    assert not Shop.objects.get().matching_enabled
+    assert save(admin_client, shop, id_strip_prefix="#").status_code == 302
+
+
 # Who may
 
 
