@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.views.defaults import page_not_found
 from unfold.sites import UnfoldAdminSite
 
 
@@ -40,3 +41,9 @@ class StaffSite(UnfoldAdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("account_change_password"))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What is not there, for staff: the merchants' page would lead them into the wizard."""
+    is_staffs = request.path.startswith(reverse("admin:index"))
+    return page_not_found(request, exception, template_name="admin/404.html" if is_staffs else "404.html")

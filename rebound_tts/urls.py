@@ -21,6 +21,8 @@ from returns.shop_figures import shop_figures
 from returns.trial_pages import TEST_RETURN
 from returns.webhooks import ReboundWebhook, TikTokWebhook
 
+handler404 = "rebound_tts.staff_site.not_found"
+
 translate_names()
 admin.autodiscover()
 
