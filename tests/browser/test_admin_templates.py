@@ -70,6 +70,7 @@ def pages(user: Any) -> dict[str, str]:
 
     return {
         "queue": at("index"),
+        "not-found": f"{at('index')}no/such/page/",
         "returns": at("returns_tiktokreturn_changelist"),
         "return": at("returns_tiktokreturn_change", row.pk),
         "history": at("returns_tiktokreturn_history", row.pk),

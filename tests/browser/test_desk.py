@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from merchants.audit import record_act
 from returns.bulk import carry_on as bulk_carry_on
 from returns.bulk import claim_runs
 from returns.dry_run import Difference, DryRun
@@ -117,6 +118,33 @@ def test_look_of_a_return(at_desk: Callable[..., Page], size: tuple[int, int], d
     page.get_by_role("heading", name="Timeline").wait_for()
     assert is_well(page, f"return-{'dark' if dark else 'light'}")
     assert page.locator(".timeline time").first.get_attribute("title")
+
+
+@pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_no_page_scrolls_sideways(at_desk: Callable[..., Page], manager: User, size: tuple[int, int]) -> None:
+    row, long_name = stuck_return(), "7f3c9a5e" * 12
+    authorization = factories.ShopAuthorizationFactory(open_id=long_name)
+    account = factories.ReboundAccountFactory(client_id=long_name)
+    role = Group.objects.create(name="Auditors")
+    record_act(act="Changed", actor=manager, subject=account, detail={"changes": [long_name]}, now=timezone.now())
+    page = at_desk(reverse("admin:returns_tiktokreturn_change", args=[row.pk]), size=size)
+    page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true })")
+    page.locator("details table").first.wait_for()
+    assert is_well(page, "return-trail")
+    for name, keys in {
+        "returns_alertchannel_add": (),
+        "merchants_shopauthorization_change": (authorization.pk,),
+        "merchants_reboundaccount_change": (account.pk,),
+        "merchants_reboundaccount_history": (account.pk,),
+        "auth_group_add": (),
+        "auth_group_change": (role.pk,),
+    }.items():
+        page.goto(reverse(f"admin:{name}", args=keys))
+        page.wait_for_load_state()
+        assert (name, overflow(page)) == (name, 0)
+        labels = page.locator("label > span")
+        cut = labels.evaluate_all("all => all.filter((each) => each.scrollWidth > each.clientWidth).length")
+        assert (name, cut) == (name, 0)
 
 
 def test_ids_are_copied_by_keyboard_and_it_is_said(at_desk: Callable[..., Page]) -> None:
