@@ -1,5 +1,6 @@
 """The outcomes and reasons of a decision as people read them in lists and filters; the advice says what cures one."""
 
+import re
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -31,3 +32,11 @@ REASONS: list[tuple[str, Any]] = [
     (Reason.UNLINKED_BY_HAND.value, _("Unlinked by hand")),
     (Reason.LEFT_OUT_BY_HAND.value, _("Left out by hand")),
 ]
+WORDS: dict[str, Any] = dict([*OUTCOMES, *REASONS])
+CODE = "|".join(sorted(WORDS, key=len, reverse=True))
+CODES = re.compile(rf"\b(?:{CODE})(?: (?:{CODE}))*\b")
+
+
+def in_words(line: str) -> str:
+    """A line that was stored with codes: "NO_MATCH ORDER_NOT_SYNCED" reads "No match: Order not synced"."""
+    return CODES.sub(lambda found: ": ".join(str(WORDS[code]) for code in found[0].split()), line)

@@ -15,6 +15,7 @@ from matching.decision import MatchWarning, Reason, TrailEntry
 Text = str | Promise
 
 QUESTIONS: dict[str, Text] = {
+    "by_hand": _("Who decided?"),
     "asked": _("Should this return be matched?"),
     "id_rules": _("How are ids compared?"),
     "reference": _("What does your OMS call this order at TikTok?"),
@@ -72,6 +73,8 @@ ANSWERS: dict[str, Text] = {
     Reason.ITEM_REF_AMBIGUOUS: _("There are several, and nobody can tell which one is right."),
     Reason.QTY_EXCEEDS_ORDERED: _("No unit is left."),
     MatchWarning.OMS_ORDER_ID_MISSING: _("It has none. That is accepted."),
+    "Linked by hand": _("A person linked it; the rules were not asked."),
+    "Unlinked by hand": _("A person unlinked it; the rules are not asked again."),
 }
 GOOD: dict[str, Text] = {
     "asked": _("Yes."),
@@ -106,6 +109,7 @@ class Told:
     answer: Text
     compared: tuple[tuple[Text, str | Text], ...]
     is_good: bool | None
+    entry: TrailEntry  # as the matcher says it
 
 
 def told(trail: Iterable[TrailEntry]) -> list[Told]:
@@ -126,13 +130,15 @@ def _told(entry: TrailEntry) -> Told:
     compared = tuple((_name(name), YES_NO.get(value, value)) for name, value in entry.compared)
     question = QUESTIONS.get(entry.rule, entry.rule)
     if entry.rule == "outcome":
-        return Told(question, OUTCOMES.get(code, entry.concluded), compared, is_good=code == "MATCHED")
+        return Told(question, OUTCOMES.get(code, entry.concluded), compared, is_good=code == "MATCHED", entry=entry)
     if code in ANSWERS:
-        return Told(question, ANSWERS[code], compared, is_good=code == MatchWarning.OMS_ORDER_ID_MISSING)
+        return Told(question, ANSWERS[code], compared, is_good=code == MatchWarning.OMS_ORDER_ID_MISSING, entry=entry)
     if entry.rule == "id_rules":
-        return Told(question, RULES_APPLY if entry.compared else GOOD["id_rules"], compared, is_good=None)
+        return Told(question, RULES_APPLY if entry.compared else GOOD["id_rules"], compared, is_good=None, entry=entry)
     tells_only = entry.rule in {"reference_lines", "order_items"}
-    return Told(question, GOOD.get(entry.rule, entry.concluded), compared, is_good=None if tells_only else True)
+    return Told(
+        question, GOOD.get(entry.rule, entry.concluded), compared, is_good=None if tells_only else True, entry=entry
+    )
 
 
 def _name(name: str) -> Text:

@@ -16,13 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from matching.candidates import candidates_for, suggestions_for
+from matching.decision_words import in_words
 from matching.models import SalesOrder
 from matching.services import current_match
 from merchants.act_pages import ReasonForm, act_page
 from returns.acts import ON_ONE, PERMISSION_OF, ActRefusedError, Name, link_to_order, perform, take_back
+from returns.admin.dry_run_words import in_words as difference_in_words
 from returns.bell import bell
 from returns.dry_run import DryRun, dry_run
-from returns.models import Act, ManualAct, TikTokReturn
+from returns.models import Act, Kind, ManualAct, TikTokReturn
 from returns.rehearsals import WITH_DRY_RUN
 from returns.steps.match import subject_of
 
@@ -134,6 +136,7 @@ class ActViews:
             buttons=buttons,
             rehearsal=rehearsal,
             rehearsed=_told(rehearsal) if rehearsal else None,
+            would_differ=[difference_in_words(each) for each in rehearsal.differences] if rehearsal else None,
         )
 
     def _done(self, request: HttpRequest, row: TikTokReturn, said: str) -> HttpResponse:
@@ -265,10 +268,10 @@ def _told(rehearsal: DryRun) -> list[tuple[Any, Any]]:
     decision = rehearsal.decision
     told: list[tuple[Any, Any]] = [
         (_("Problem"), rehearsal.problem),
-        (_("Decision"), f"{decision.outcome} {decision.reason or ''}".strip() if decision else ""),
+        (_("Decision"), in_words(f"{decision.outcome} {decision.reason or ''}".strip()) if decision else ""),
         (_("Steps that would follow"), ", ".join(str(step.label) for step in rehearsal.steps)),
         (_("It would then be"), rehearsal.rest.status.label if rehearsal.rest else ""),
-        (_("Kind"), rehearsal.kind),
+        (_("Kind"), Kind(rehearsal.kind).label if rehearsal.kind else ""),
         (_("Order"), rehearsal.order),
         (_("Lane"), rehearsal.lane),
     ]

@@ -17,6 +17,7 @@ from merchants.staff import EVERY_MERCHANT, within
 from merchants.tenant_admin import ReadOnlyAdmin
 from returns.acts import Name
 from returns.admin.act_views import EFFECTS, MayBeEmptyForm
+from returns.admin.dry_run_words import line_in_words
 from returns.bell import bell
 from returns.bulk import (
     MOST,
@@ -167,7 +168,11 @@ class BulkRunAdmin(ReadOnlyAdmin):
         )
         counts = progress(run)
         parts = [
-            (outcome.label, counts[outcome.value.lower()], list(items.filter(outcome=outcome).order_by("pk")[:SHOWN]))
+            (
+                outcome.label,
+                counts[outcome.value.lower()],
+                [(item, line_in_words(item.detail)) for item in items.filter(outcome=outcome).order_by("pk")[:SHOWN]],
+            )
             for outcome in RESULTS
         ]
         more = {
@@ -177,7 +182,7 @@ class BulkRunAdmin(ReadOnlyAdmin):
             "untold": counts["untold"] + counts["failed"],
             "parts": parts,
             "shown": SHOWN,
-            "would_differ": what_would_differ(items) if run.is_rehearsal else [],
+            "would_differ": _would_differ(items) if run.is_rehearsal else [],
             "then": _then(run, items=items) if run.is_rehearsal and run.finished_at else [],
             "may_cancel": self.may(request, "cancel") or run.started_by_id == request.user.pk,
         }
@@ -194,6 +199,10 @@ class BulkRunAdmin(ReadOnlyAdmin):
         if cancel_run(run, by=request.user, now=timezone.now()):  # type: ignore[arg-type]  # signed in
             self.message_user(request, _("Cancelled. What was done stays done."), messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:returns_bulkrun_change", args=[run.pk]))
+
+
+def _would_differ(items: QuerySet[BulkItem]) -> list[tuple[str, int]]:
+    return [(line_in_words(summary), number) for summary, number in what_would_differ(items)]
 
 
 def _then(run: BulkRun, *, items: QuerySet[BulkItem]) -> list[tuple[Any, str]]:

@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from matching.models import Match
 from merchants.models import Lane
 from merchants.staff import within
+from returns.admin.event_types import named
 from returns.events import KNOWN_TYPES
 from returns.models import Kind, ReboundReturn, TikTokReturn, WebhookEvent
 from returns.rebound_events import MILESTONES
@@ -61,7 +62,7 @@ class EventType(DropdownFilter):
     parameter_name = "type__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(each, each) for each in (*sorted(KNOWN_TYPES, key=int), *sorted(MILESTONES))]
+        return [(each, named(each)) for each in (*sorted(KNOWN_TYPES, key=int), *sorted(MILESTONES))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
         return queryset.filter(type=self.value()) if self.value() else queryset

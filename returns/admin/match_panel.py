@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from matching.models import ItemMatch, Match, SalesOrderItem
+from matching.trail_words import Told, told_of_json
 from returns.admin.advice import Advice, cure_of
 from returns.models import TikTokReturn, TikTokReturnItem
 
@@ -33,6 +34,7 @@ class Panel:
     lines: list[Comparison]
     free_items: list[SalesOrderItem]  # items of the order that no line of this return is matched to
     cure: Advice | None
+    trail: list[Told]
     order_link: str = ""
     warnings: list[str] = field(default_factory=list)
 
@@ -53,6 +55,7 @@ def match_panel(row: TikTokReturn, *, match: Match) -> Panel:
         lines=compared,
         free_items=[item for key, item in items.items() if key not in taken and item.removed_at is None],
         cure=cure_of(match.reason),
+        trail=told_of_json(match.trail),
         order_link=reverse("admin:matching_salesorder_change", args=[order.pk]) if order else "",
         warnings=[str(warning).replace("_", " ").capitalize() for warning in match.warnings],
     )

@@ -1,23 +1,28 @@
 """Return orders at ReBound, for looking: what we asked for, what came back, which TikTok returns travel in it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from matching.decision_words import WORDS
 from merchants.staff import within
 from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, json_panel
 from returns.admin.filters import LinkedOrDirect, WhyDirect
 from returns.admin.search import MOST
 from returns.models import ReboundReturn, ReturnLabel
 
+STATUSES = {"ACTIVE": _("Active"), "CANCELLED": _("Cancelled"), "NOT_FOUND": _("Not there any more")}
+
 
 @admin.register(ReboundReturn)
 class ReboundReturnAdmin(ReadOnlyAdmin):
-    list_display = ("reference", "shop", "kind", "direct_reason", "rebound_id", "rebound_status", "started_at")
+    list_display = ("reference", "shop", "kind", "why_direct", "rebound_id", "status", "started_at")
     list_filter = (("kind", LinkedOrDirect), WhyDirect, ("shop", OwnAutocompleteFilter))
     list_select_related = ("shop",)
     search_fields = ("reference__exact", "rebound_id__exact", "label__tracking_number__exact")
@@ -29,7 +34,7 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
         "shop",
         "account",
         "kind",
-        "direct_reason",
+        "why_direct",
         "sales_order",
         "linked_late_at",
         "link_note",
@@ -38,7 +43,7 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
         "shipping_provider_id",
         "label_format",
         "rebound_id",
-        "rebound_status",
+        "status",
         "started_at",
         "asked_at",
         "confirmed_at",
@@ -46,7 +51,7 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
         "asked_for",
         "answer",
     )
-    readonly_fields = ("tiktok_returns", "asked_for", "answer")
+    readonly_fields = ("why_direct", "status", "tiktok_returns", "asked_for", "answer")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ReboundReturn], search_term: str
@@ -64,6 +69,14 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReboundReturn]:
         return super().get_queryset(request).defer("request", "payload")
 
+    @admin.display(description=_("Why direct"), ordering="direct_reason")
+    def why_direct(self, row: ReboundReturn) -> SafeString | str:
+        return _titled(WORDS, row.direct_reason)
+
+    @admin.display(description=_("Status at ReBound"), ordering="rebound_status")
+    def status(self, row: ReboundReturn) -> SafeString | str:
+        return _titled(STATUSES, row.rebound_status)
+
     @admin.display(description=_("TikTok returns"))
     def tiktok_returns(self, row: ReboundReturn) -> SafeString | str:
         found = row.tiktok_returns.order_by("pk").values_list("pk", "return_id")
@@ -77,3 +90,8 @@ class ReboundReturnAdmin(ReadOnlyAdmin):
     @admin.display(description=_("ReBound's answer"))
     def answer(self, row: ReboundReturn) -> SafeString | str:
         return json_panel(row.payload)
+
+
+def _titled(words: dict[str, Any], code: str) -> SafeString | str:
+    """The word, and the code to whoever points at it."""
+    return format_html('<span title="{}">{}</span>', code, words.get(code, code)) if code else "-"

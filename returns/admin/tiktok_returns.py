@@ -17,6 +17,7 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 
+from matching.decision_words import in_words
 from matching.models import Match
 from merchants.audit import LOOKED_AT_BUYER, record_act
 from merchants.settings_history import settings_applied
@@ -292,7 +293,7 @@ def _facts(row: TikTokReturn) -> list[tuple[Any, Any]]:
         (_("Fetched"), row.fetched_at),
         (_("Country"), held.country if held else ""),
         (_("Carrier service"), held.carrier_service if held else ""),
-        (_("Why direct"), held.direct_reason if held else ""),
+        (_("Why direct"), in_words(held.direct_reason) if held else ""),
         (_("Asked to go direct by"), row.direct_asked_by),
         (_("Resolved by hand"), row.resolved_at),
         (_("Tries since the last success"), row.attempts or ""),

@@ -9,8 +9,11 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from matching.decision_words import in_words
 from matching.models import Match
+from matching.trail_words import told_of_json
 from merchants.audit import AuditEntry
+from returns.admin.event_types import named
 from returns.models import Act, AttemptOutcome, EventOutcome, ManualAct, StepAttempt, TikTokReturn, WebhookEvent
 
 MOST = 200  # of each kind; the newest
@@ -74,7 +77,7 @@ def _events(row: TikTokReturn) -> Iterator[Entry]:
         yield Entry(
             event.received_at,
             _("Webhook"),
-            _("Notification of type {type}").format(type=event.type),
+            named(event.type),
             actor=event.get_source_display(),
             outcome=event.get_outcome_display() if event.outcome else _("Waits to be handled"),
             tone=_tone(event.outcome),
@@ -96,7 +99,7 @@ def _attempts(row: TikTokReturn) -> Iterator[Entry]:
             actor=_("Worker"),
             outcome=attempt.get_outcome_display() if attempt.outcome else _("Under way, or its worker died"),
             tone=_tone(attempt.outcome),
-            detail=attempt.detail,
+            detail=in_words(attempt.detail),
             took=attempt.finished_at - attempt.started_at if attempt.finished_at else None,
             correlation_id=row.correlation_id,
             link=reverse("admin:returns_stepattempt_change", args=[attempt.pk]),
@@ -114,7 +117,7 @@ def _decisions(matches: Iterable[Match]) -> Iterator[Entry]:
             outcome=match.get_reason_display() if match.reason else "",
             tone="good" if match.outcome == "MATCHED" else "wait" if match.is_curable else "",
             detail=match.note or match.external_order_id,
-            trail=match.trail,
+            trail=told_of_json(match.trail),
         )
 
 

@@ -23,6 +23,7 @@ from merchants.staff import within
 from merchants.tenant_admin import ReadOnlyAdmin, json_panel
 from rebound_tts.clients.tiktok_answers import is_personal
 from returns.admin.act_views import MayBeEmptyForm
+from returns.admin.event_types import named
 from returns.admin.filters import EventType
 from returns.bell import bell
 from returns.models import EventSource, WebhookEvent
@@ -80,7 +81,7 @@ class SinceForm(MayBeEmptyForm):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
-    list_display = ("received_at", "source", "type", "shop_id", "outcome", "detail", "tiktok_return")
+    list_display = ("received_at", "source", "named_type", "shop_id", "outcome", "detail", "tiktok_return")
     list_filter = ("source", EventType, "outcome")
     list_select_related = ("tiktok_return",)
     search_fields = ("dedupe_key__exact", "correlation_id__exact", "shop_id__exact")
@@ -94,7 +95,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     fields = (
         "source",
-        "type",
+        "named_type",
         "shop_id",
         "merchant",
         "tiktok_return",
@@ -106,7 +107,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "detail",
         "masked_body",
     )
-    readonly_fields = ("masked_body",)
+    readonly_fields = ("named_type", "masked_body")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WebhookEvent], search_term: str
@@ -126,6 +127,10 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
         return super().get_queryset(request).defer("body", "tiktok_return__payload", "tiktok_return__buyer_address")
+
+    @admin.display(description=_("Type"), ordering="type")
+    def named_type(self, event: WebhookEvent) -> str:
+        return named(event.type)
 
     @admin.display(description=_("Body, masked"))
     def masked_body(self, event: WebhookEvent) -> SafeString | str:

@@ -32,7 +32,8 @@ LISTS = [reverse(f"admin:returns_{name}_changelist") for name in ("tiktokreturn"
 SECRETS = ("secret", "Secretia Hidden", "14 Unseen Street")
 pytestmark = pytest.mark.django_db
 TRAIL = [
-    {"rule": "order id", "compared": [["order", "<SO-1>"], ["reference", "SO-1"]], "concluded": "the same & found"}
+    {"rule": "id_rules", "compared": [], "concluded": "Ids are compared exactly."},
+    {"rule": "order", "compared": [["order's id", "<SO-1>"]], "concluded": "ORDER_NOT_SYNCED: no order & no item."},
 ]
 
 
@@ -145,8 +146,11 @@ def test_return_page_costs_the_same_with_one_attempt_and_with_three(admin_client
 def test_return_page_shows_the_trail_escaped_and_links_the_order(admin_client):
     row = delivered()
     page = page_of(admin_client, change_page(row))
-    assert "<tr><td>order id</td><td>order: <code>&lt;SO-1&gt;</code><br>reference: <code>SO-1</code></td>" in page
-    assert "<td>the same &amp; found</td></tr>" in page
+    asked = (
+        '<th scope="row">Is there a sales order with this id?</th><td>Sales order id: <code>&lt;SO-1&gt;</code></td>'
+    )
+    assert f'{asked}<td title="ORDER_NOT_SYNCED: no order &amp; no item.">No.</td>' in page
+    assert "id_rules" not in page
     assert f'<a href="{change_page(row.rebound_return.sales_order)}">' in page
     assert f'<a href="{reverse("admin:returns_tiktokreturn_label", args=[row.pk])}">' in page
 

@@ -98,13 +98,15 @@ def test_dry_run_is_shown_and_does_nothing(admin_client: Client, monkeypatch: py
         steps=(Step.CREATE, Step.DELIVER),
         kind="LINKED",
         order="SO-77",
-        differences=(Difference("outcome", "NO_MATCH", "MATCHED"),),
+        differences=(Difference("outcome", "NO_MATCH", "MATCHED"), Difference("item 7", "", "TT-BLUE")),
     )
     monkeypatch.setattr("returns.admin.act_views.dry_run", lambda **asked: told)
     page = admin_client.post(address(Name.RUN_AGAIN, row), {"dry": "1"}).content.decode()
     assert "Nothing was done" in page
     assert "Create at ReBound, Deliver the label" in page
-    assert "<td>NO_MATCH</td><td>MATCHED</td>" in page
+    assert "<dt>Kind</dt><dd>Linked</dd>" in page
+    assert '<th scope="row">Decision</th><td>No match</td><td>Matched</td>' in page
+    assert '<th scope="row">Item of line 7</th><td>-</td><td>TT-BLUE</td>' in page
     row.refresh_from_db()
     assert (row.hint_count, AuditEntry.objects.count()) == (1, 0)
 
@@ -115,7 +117,7 @@ def test_dry_run_of_a_story_says_what_a_run_then_does(story: Any, tell: Any, wor
     work()
     row = TikTokReturn.objects.get()
     page = admin_client.post(address(Name.RUN_AGAIN, row), {"dry": "1"}).content.decode()
-    assert "NO_MATCH ORDER_NOT_SYNCED" in page
+    assert "<dt>Decision</dt><dd>No match: Order not synced</dd>" in page
     admin_client.post(address(Name.SEND_DIRECT, row), WHY)
     work()
     row.refresh_from_db()

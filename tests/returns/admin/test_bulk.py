@@ -256,6 +256,7 @@ def test_dry_run_over_many_counts_what_would_differ_and_does_nothing(admin_clien
     shown = admin_client.get(reverse("admin:returns_bulkrun_change", args=[run.pk])).content.decode()
     for said in ("6 of 6: 2 would differ, 2 would stay as they are", "nothing is done", "TikTok does not answer."):
         assert said in shown
+    assert '<th scope="row">Kind: Direct → Linked; Order; Steps: Link late</th>' in shown
     keys = run.items.filter(outcome="DIFFERS").order_by("pk").values_list("tiktok_return", flat=True)
     differ = ",".join(map(str, keys))
     assert f"{BULK}?act={name}&amp;keys={differ}".replace(",", "%2C") in shown

@@ -68,18 +68,22 @@ def test_timeline_merges_everything_newest_first(admin_user: User) -> None:
         started_at=now - timedelta(hours=1),
         finished_at=now - timedelta(hours=1) + timedelta(milliseconds=1500),
         outcome="TEMPORARY",
-        detail="busy",
+        detail="NO_MATCH ORDER_NOT_SYNCED",
     )
     record_act(act="Run again", actor=admin_user, subject=row, reason="asked by the merchant", now=now)
     entries = timeline(row, matches=[], user=admin_user)
     assert [(entry.kind, entry.title) for entry in entries] == [
         ("Person", "Run again"),
         ("Step", "Fetch from TikTok"),
-        ("Webhook", "Notification of type 12"),
+        ("Webhook", "Return changed (12)"),
         ("Return", "First heard of"),
     ]
     assert (entries[0].actor, entries[0].detail) == (admin_user.username, "asked by the merchant")
-    assert (entries[1].took_seconds, entries[1].tone, entries[1].detail) == ("1.5 s", "wait", "busy")
+    assert (entries[1].took_seconds, entries[1].tone, entries[1].detail) == (
+        "1.5 s",
+        "wait",
+        "No match: Order not synced",
+    )
     assert entries[1].link == reverse("admin:returns_stepattempt_change", args=[attempt.pk])
     assert entries[2].link == reverse("admin:returns_webhookevent_change", args=[event.pk])
 
@@ -104,7 +108,13 @@ def test_panel_sets_values_side_by_side_and_marks_what_differs() -> None:
         sales_order=order,
         outcome="PARTLY_MATCHED",
         reason="ITEM_REF_UNKNOWN",
-        trail=[{"rule": "reference", "compared": [["platform origin", "SHOPIFY"], ["reference's platform", "AMAZON"]]}],
+        trail=[
+            {
+                "rule": "reference",
+                "compared": [["platform origin", "SHOPIFY"], ["reference's platform", "AMAZON"]],
+                "concluded": "REF_UNDER_OTHER_ORIGIN",
+            }
+        ],
     )
     ItemMatchFactory(match=match, item=item, return_line_item_id=first.return_line_item_id)
     ItemMatchFactory(
