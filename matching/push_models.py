@@ -6,6 +6,7 @@ and trims it.
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from merchants.models import ApiClient, Merchant, TenantQuerySet
 
@@ -37,4 +38,5 @@ class OrderPush(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.call}: {self.orders} orders"
+        said = ngettext("%(call)s: %(count)s order", "%(call)s: %(count)s orders", self.orders)
+        return said % {"call": self.call, "count": self.orders}

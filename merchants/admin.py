@@ -155,7 +155,7 @@ class StaffAssignmentAdmin(TenantAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor_name", "act", "subject_name", "subject_type", "merchant", "reason")
+    list_display = ("at", "actor_name", "done", "subject_name", "subject_type", "merchant", "reason")
     list_filter = (("merchant", OwnAutocompleteFilter),)
     list_select_related = ("merchant",)
     search_fields = ("actor_name__exact", "subject_id__exact", "correlation_id__exact", "subject_name__exact")
@@ -163,7 +163,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     fields = (
         "at",
         "actor_name",
-        "act",
+        "done",
         "subject_type",
         "subject_id",
         "subject_name",
@@ -172,7 +172,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "details",
         "correlation_id",
     )
-    readonly_fields = ("details",)
+    readonly_fields = ("done", "details")
+
+    @admin.display(description=_("Act"), ordering="act")
+    def done(self, entry: AuditEntry) -> str:
+        return entry.act_in_words
 
     @admin.display(description=_("Details"))
     def details(self, entry: AuditEntry) -> Any:

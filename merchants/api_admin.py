@@ -20,7 +20,10 @@ from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyInline, Tenant
 
 class ApiClientForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        choices=ApiScope.choices, initial=ApiScope.values, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+        label=_("Scopes"),
+        choices=[(scope.value, _(scope.label)) for scope in ApiScope],
+        initial=ApiScope.values,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
     class Meta:

@@ -11,12 +11,40 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
 
 if TYPE_CHECKING:
     from merchants.models import Merchant
 
-LOOKED_AT_BUYER = "Looked at buyer data"
+LOOKED_AT_BUYER = gettext_noop("Looked at buyer data")
 A_BATCH = 500
+# Stored in English, and looked up when an entry is shown; what an act on a return is called is marked with the act.
+ACTS = (
+    gettext_noop("Added"),
+    gettext_noop("Added a secret"),
+    gettext_noop("Bulk"),
+    gettext_noop("Bulk dry run"),
+    gettext_noop("Canceled the check"),
+    gettext_noop("Changed"),
+    gettext_noop("Changed how orders arrive"),
+    gettext_noop("Changed the signing secret"),
+    gettext_noop("Copied settings"),
+    gettext_noop("Deleted"),
+    gettext_noop("Exported returns"),
+    gettext_noop("Exported returns with buyer data"),
+    gettext_noop("Link to order"),
+    gettext_noop("Made API credentials"),
+    gettext_noop("Paused the shop"),
+    gettext_noop("Removed the second factor"),
+    gettext_noop("Replay"),
+    gettext_noop("Resumed the shop"),
+    gettext_noop("Revoked a secret"),
+    gettext_noop("Revoked the client"),
+    gettext_noop("Sent a test alert"),
+    gettext_noop("Try again now"),
+    gettext_noop("Undo"),
+    gettext_noop("cancelled"),
+)
 
 
 class AuditEntryIsFinalError(Exception):
@@ -66,7 +94,7 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.actor_name}: {self.act} {self.subject_name}".strip()
+        return f"{self.actor_name}: {self.act_in_words} {self.subject_name}".strip()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -75,6 +103,11 @@ class AuditEntry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditEntryIsFinalError("An entry of the audit log is not deleted.")
+
+    @property
+    def act_in_words(self) -> str:
+        """In the reader's language. Of a run over many, such as "Bulk: Match again", part by part."""
+        return ": ".join(gettext(part) for part in self.act.split(": "))
 
     @property
     def changes(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from merchants.audit import AuditEntry as AuditEntry  # models of this app that have a module of their own
@@ -379,13 +380,16 @@ class Lane(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.shop}: {self.country or 'every other country'} by {self.carrier_service}"
+        country = self.country or gettext("every other country")
+        said = gettext("%(shop)s: %(country)s by %(service)s")
+        return said % {"shop": self.shop, "country": country, "service": self.carrier_service}
 
 
 class ApiScope(models.TextChoices):
-    ORDERS_WRITE = "orders:write", "Push and cancel orders"
-    ORDERS_READ = "orders:read", "Read orders back"
-    MATCHES_READ = "matches:read", "See which returns matched"
+    # In English where machines read them; people's pages look them up.
+    ORDERS_WRITE = "orders:write", gettext_noop("Push and cancel orders")
+    ORDERS_READ = "orders:read", gettext_noop("Read orders back")
+    MATCHES_READ = "matches:read", gettext_noop("See which returns matched")
 
 
 class ApiClient(models.Model):

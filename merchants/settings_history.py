@@ -11,32 +11,37 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 from django.db.models import Case, F, When
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from merchants.audit import kept
 
 if TYPE_CHECKING:
     from merchants.models import Lane, Shop
 
-FOUND = "as it was found"
-# In the order in which they are shown.
-COLUMNS = (
-    "matching_enabled",
-    "platform_origin",
-    "match_wait",
-    "partly_matched_goes_direct",
-    "writes_references",
-    "id_strip_prefix",
-    "id_strip_suffix",
-    "id_ignore_case",
-    "id_trim_leading_zeros",
-)
-LANE_COLUMNS = (
-    "contract",
-    "carrier_service",
-    "qr_carrier_service",
-    "shipping_provider_id",
-    "shipping_provider_name",
-)
+FOUND = gettext_noop("as it was found")
+Text = str | Promise
+# By their names for people, in the order in which they are shown.
+COLUMNS: dict[str, Text] = {
+    "matching_enabled": _("Matching enabled"),
+    "platform_origin": _("Platform origin"),
+    "match_wait": _("Match wait"),
+    "partly_matched_goes_direct": _("Partly matched goes direct"),
+    "writes_references": _("Writes references"),
+    "id_strip_prefix": _("ID strip prefix"),
+    "id_strip_suffix": _("ID strip suffix"),
+    "id_ignore_case": _("ID ignore case"),
+    "id_trim_leading_zeros": _("ID trim leading zeros"),
+}
+ACCOUNT = {"rebound_account": _("ReBound account")}
+LANE_COLUMNS: dict[str, Text] = {
+    "contract": _("contract"),
+    "carrier_service": _("carrier service"),
+    "qr_carrier_service": _("QR carrier service"),
+    "shipping_provider_id": _("shipping provider id"),
+    "shipping_provider_name": _("shipping provider name"),
+}
 
 
 class ShopSettings(models.Model):
@@ -57,12 +62,16 @@ class ShopSettings(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.shop}, version {self.number}"
+        return gettext("%(shop)s, version %(number)s") % {"shop": self.shop, "number": self.number}
+
+    @property
+    def changed_by_in_words(self) -> str:
+        return gettext(FOUND) if self.changed_by == FOUND else self.changed_by
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One setting that two versions do not share, in words. An empty value reads "-"."""
+    """One setting that two versions do not share, in the reader's words. An empty value reads "-"."""
 
     setting: str
     before: str
@@ -161,29 +170,26 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Differenc
     """What differs, setting by setting and lane by lane."""
     return [
         Difference(name, old, new)
-        for (name, old), (_, new) in zip(_in_words(before, after), _in_words(after, before), strict=True)
+        for (name, old), (_same, new) in zip(_in_words(before, after), _in_words(after, before), strict=True)
         if old != new
     ]
 
 
 def _in_words(settings: dict[str, Any], other: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each setting that either of the two has, by its name for people."""
-    for name in (*COLUMNS, "rebound_account"):
-        yield _name(name), _value(name, settings.get(name))
+    for name, said in (COLUMNS | ACCOUNT).items():
+        yield str(said), _value(name, settings.get(name))
     lanes, others = settings.get("lanes", {}), other.get("lanes", {})
     for country in sorted({*lanes, *others}):
-        for name in LANE_COLUMNS:
-            where = country or "other countries"
-            yield f"Lane {where}, {_name(name).lower()}", _value(name, lanes.get(country, {}).get(name))
-
-
-def _name(column: str) -> str:
-    return column.replace("_", " ").replace("qr ", "QR ").replace("id ", "ID ", 1).capitalize().replace("Id ", "ID ")
+        for name, said in LANE_COLUMNS.items():
+            where = country or gettext("other countries")
+            setting = gettext("Lane %(where)s, %(setting)s") % {"where": where, "setting": said}
+            yield setting, _value(name, lanes.get(country, {}).get(name))
 
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if name == "match_wait" and isinstance(value, int):
         return f"{value // 60} min" if value % 60 == 0 else f"{value} s"
     return str(value) if value not in (None, "") else "-"

@@ -9,7 +9,7 @@ from django.db.models import QuerySet, prefetch_related_objects
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -92,7 +92,8 @@ class LaneFormSet(BaseInlineFormSet):
         kept = [form for form in self.forms if form not in self.deleted_forms]
         countries = [getattr(form, "cleaned_data", {}).get("country") for form in kept]
         for country in {country for country in countries if country is not None and countries.count(country) > 1}:
-            raise forms.ValidationError(f"There are two lanes for {country or 'every other country'}; keep one.")
+            told = _("There are two lanes for %(country)s; keep one.")
+            raise forms.ValidationError(told, params={"country": country or _("every other country")})
 
 
 class LaneInline(TenantInline):
@@ -297,9 +298,12 @@ class ShopAdmin(TenantAdmin):
         buttons = [("show", _("Show the difference"))]
         if request.method == "POST" and form.is_valid() and form.finds_lanes(shop):
             source, lanes = form.cleaned_data["source"], form.lanes
-            found = differences(settings_of(shop), after_copying(source=source, target=shop, lanes=lanes))
+            after = after_copying(source=source, target=shop, lanes=lanes)
+            found = differences(settings_of(shop), after)
             if found and "copy" in request.POST:
                 reason, now = form.cleaned_data["reason"], timezone.now()
+                with translation.override("en"):  # as every entry of the log
+                    changes = [str(each) for each in differences(settings_of(shop), after)]
                 copy_settings(
                     source=source,
                     target=shop,
@@ -308,7 +312,7 @@ class ShopAdmin(TenantAdmin):
                     now=now,
                     reason=reason,
                 )
-                detail = {"from": str(source), "changes": [str(each) for each in found]}
+                detail = {"from": str(source), "changes": changes}
                 record_act(
                     act="Copied settings", actor=request.user, subject=shop, reason=reason, detail=detail, now=now
                 )
@@ -344,7 +348,7 @@ def _told(version: ShopSettings, before: ShopSettings | None) -> SafeString:
         '<a href="{}">{}</a> {}, {} UTC {}{}',
         page,
         _("Version %(number)s") % {"number": version.number},
-        version.changed_by,
+        version.changed_by_in_words,
         f"{version.changed_at:%Y-%m-%d %H:%M}",
         reason,
         lines,
@@ -394,11 +398,15 @@ class CopyForm(forms.Form):
 class ShopSettingsAdmin(ReadOnlyAdmin):
     """Each version of a shop's settings: what was in force from its time on."""
 
-    list_display = ("shop", "number", "changed_at", "changed_by", "reason")
+    list_display = ("shop", "number", "changed_at", "by", "reason")
     list_filter = (("shop", OwnAutocompleteFilter),)
     list_select_related = ("shop",)
-    fields = ("shop", "number", "changed_at", "changed_by", "reason", "changes", "all_of_them")
-    readonly_fields = ("changes", "all_of_them")
+    fields = ("shop", "number", "changed_at", "by", "reason", "changes", "all_of_them")
+    readonly_fields = ("by", "changes", "all_of_them")
+
+    @admin.display(description=_("Changed by"), ordering="changed_by")
+    def by(self, version: ShopSettings) -> str:
+        return version.changed_by_in_words
 
     @admin.display(description=_("Changed"))
     def changes(self, version: ShopSettings) -> SafeString | str:

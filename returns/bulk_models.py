@@ -5,6 +5,7 @@ Imported by `models.py`, so that Django finds them; they name their neighbors by
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Merchant
@@ -51,11 +52,14 @@ class BulkRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_act_display()} on {self.total}"
+        said = ngettext("%(act)s: %(count)s return", "%(act)s: %(count)s returns", self.total)
+        return said % {"act": self.get_act_display(), "count": self.total}
 
     def get_act_display(self) -> str:
-        said = self.act.replace("_", " ")
-        return f"Dry run: {said}" if self.is_rehearsal else said.capitalize()
+        from returns.acts import Name  # noqa: PLC0415  # which imports the models
+
+        said = str(Name(self.act).label)
+        return gettext("Dry run: %(act)s") % {"act": said} if self.is_rehearsal else said
 
 
 class BulkItem(models.Model):

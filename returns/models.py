@@ -11,8 +11,8 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from matching.models import Match
 from merchants.encryption import EncryptedJSONField
@@ -309,7 +309,12 @@ class ReturnPoll(models.Model):
         indexes = [models.Index(fields=["next_poll_at"], name="polls_due")]
 
     def __str__(self) -> str:
-        return f"{self.shop}: until {self.polled_until}"
+        if self.polled_until is None:
+            return str(self.shop)
+        return gettext("%(shop)s: until %(time)s UTC") % {
+            "shop": self.shop,
+            "time": f"{self.polled_until:%Y-%m-%d %H:%M}",
+        }
 
 
 class Step(models.TextChoices):

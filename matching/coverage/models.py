@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import Count, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from matching.coverage.judgment import KnownOrder, Line, Sampled, references_from_json
@@ -125,7 +126,9 @@ class CoverageCheck(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.shop}: {self.get_state_display()}, {self.matched} of {self.sampled}"
+        said = gettext("%(shop)s: %(state)s, %(matched)s of %(sampled)s")
+        counted = {"matched": self.matched, "sampled": self.sampled}
+        return said % {"shop": self.shop, "state": self.get_state_display(), **counted}
 
     @property
     def rules(self) -> IdRules:

@@ -25,6 +25,7 @@ from returns.alerts import TOLD_OF, queue, trial_body
 
 class AlertChannelForm(forms.ModelForm):
     reasons = forms.MultipleChoiceField(
+        label=_("Reasons"),
         choices=TOLD_OF,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),

@@ -173,7 +173,7 @@ def _audit(row: TikTokReturn) -> Iterator[Entry]:
             yield Entry(
                 entry.at,
                 _("Person"),
-                entry.act,
+                entry.act_in_words,
                 actor=entry.actor_name,
                 detail=entry.reason,
                 correlation_id=entry.correlation_id,

@@ -136,3 +136,17 @@ def test_forms_write_to_this_log_and_name_fields_without_their_values(admin_clie
     assert (entry.act, entry.subject_name, entry.changes) == ("Changed", shop.name, ["Changed Match wait in minutes."])
     history = admin_client.get(reverse("admin:merchants_shop_history", args=[shop.pk])).content.decode()
     assert "Changed Match wait in minutes." in history
+
+
+def test_acts_are_kept_in_english_and_shown_in_the_language_of_who_looks(admin_client):
+    shop = ShopFactory()
+    record_act(act="Bulk: Match again", actor="mona", subject=shop, now=timezone.now())
+    entry = AuditEntry.objects.get()
+    assert entry.act == "Bulk: Match again"
+    names = ("merchants_shop_history", "merchants_auditentry_change")
+    addresses = [reverse(f"admin:{name}", args=[key]) for name, key in zip(names, (shop.pk, entry.pk), strict=True)]
+    for address in [*addresses, reverse("admin:merchants_auditentry_changelist")]:
+        assert "Bulk: Match again" in admin_client.get(address).content.decode()
+        page = admin_client.get(address, headers={"accept-language": "de"}).content.decode()
+        assert ": Erneut abgleichen" in page
+        assert ": Match again" not in page

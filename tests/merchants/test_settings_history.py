@@ -228,3 +228,12 @@ def test_settings_are_kept_alike_whatever_whoever_looks_reads() -> None:
     with translation.override("de"):
         account = settings_of(shop)["rebound_account"]
     assert account == f"{shop.rebound_account.client_id} (Production)"
+
+
+def test_difference_reads_in_the_language_of_who_looks() -> None:
+    shop = ShopFactory(matching_enabled=False)
+    before = settings_of(shop)
+    shop.matching_enabled = True
+    assert [str(each) for each in differences(before, settings_of(shop))] == ["Matching enabled: no → yes"]
+    with translation.override("de"):
+        assert [(each.before, each.after) for each in differences(before, settings_of(shop))] == [("nein", "ja")]

@@ -1,11 +1,16 @@
 """Lists and pages around a return speak in words where rows hold codes; the code stays for who searches by it."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
+from matching.models import OrderPush
 from returns.admin.dry_run_words import line_in_words
-from tests.factories import ReboundReturnFactory, StepAttemptFactory, WebhookEventFactory
+from returns.models import BulkRun, ReturnPoll
+from tests.factories import ReboundReturnFactory, ShopFactory, StepAttemptFactory, WebhookEventFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +64,22 @@ def test_event_says_what_its_type_means(admin_client: Client, event_type: str, t
 )
 def test_line_of_a_dry_run_over_many_reads_in_words(stored: str, told: str) -> None:
     assert line_in_words(stored) == told
+
+
+def test_rows_are_named_in_sentences() -> None:
+    push = OrderPush(call="POST", orders=1)
+    assert (str(push), str(OrderPush(call="BATCH", orders=2))) == ("POST: 1 order", "BATCH: 2 orders")
+    runs = (BulkRun(act="match_again", total=22, is_rehearsal=True), BulkRun(act="link", total=1))
+    assert [str(run) for run in runs] == [
+        "Dry run: Match again: 22 returns",
+        "Link to the one safe candidate: 1 return",
+    ]
+    shop = ShopFactory.build(name="Harbour UK")
+    polled = datetime(2026, 11, 27, 6, 18, 42, 136247, tzinfo=UTC)
+    polls = (ReturnPoll(shop=shop, polled_until=polled), ReturnPoll(shop=shop))
+    assert [str(poll) for poll in polls] == ["Harbour UK: until 2026-11-27 06:18 UTC", "Harbour UK"]
+
+
+def test_run_over_many_is_named_in_the_language_of_who_looks() -> None:
+    with translation.override("de"):
+        assert str(BulkRun(act="match_again", total=2)).startswith("Erneut abgleichen: ")
