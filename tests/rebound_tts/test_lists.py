@@ -1,13 +1,14 @@
 """The rows of the admin's lists: what each shows, where it leads, and how little each adds to the page."""
 
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import SalesOrderFactory, ShopFactory, TikTokReturnFactory
+from tests.factories import SalesOrderFactory, ShopFactory, TikTokReturnFactory, WebhookEventFactory
 
 RETURNS = reverse("admin:returns_tiktokreturn_changelist")
 pytestmark = pytest.mark.django_db
@@ -34,6 +35,18 @@ def test_booleans_dates_and_what_is_missing_are_shown_as_the_theme_shows_them(ad
     assert "close_small" in values["is_superuser"]
     assert "check_small" in values["is_active"]
     assert (values["email"], values["last_login"]) == ("-", "-")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_times_of_lists_and_pages_say_that_they_are_utc(admin_client: Client, language: str) -> None:
+    at = datetime(2026, 11, 27, 8, 18, 42, tzinfo=timezone(timedelta(hours=2)))
+    event = WebhookEventFactory(received_at=at, handled_at=None)
+    user = User.objects.create_user("mona", last_login=at)
+    for name, row in (("returns_webhookevent", event), ("auth_user", user)):
+        for address in (reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_change", args=[row.pk])):
+            page = admin_client.get(address, headers={"accept-language": language}).content.decode()
+            assert "2026-11-27 06:18:42 UTC" in page
+            assert "6:18 " not in page
 
 
 def test_popup_hands_back_the_key_of_the_chosen_row(admin_client: Client) -> None:
