@@ -62,6 +62,26 @@ def test_list_of_nothing_says_so(admin_client: Client) -> None:
     assert "No results" in page
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("returns_tiktokreturn", {"status__exact": "DONE"}),
+        ("returns_tiktokreturn", {"q": "nothing-like-it"}),
+        ("merchants_merchant", {"q": "nothing-like-it"}),
+    ],
+)
+def test_empty_list_says_whether_a_filter_made_it_so(admin_client: Client, name: str, asked: dict[str, str]) -> None:
+    """Neither offers to create what nobody can create, nor to take away a filter that is not set."""
+    address = reverse(f"admin:{name}_changelist")
+    plain = admin_client.get(address).content.decode()
+    assert "Nothing is here yet." in plain
+    for said in ("that are set", "No return fits", "Create a new item", "Reset filters"):
+        assert said not in plain
+    searched = admin_client.get(address, asked).content.decode()
+    assert 'that are set. <a href="?">Show all</a>' in searched
+    assert "Nothing is here yet." not in searched
+
+
 def test_row_adds_little_to_the_page(admin_client: Client) -> None:
     """The theme's own row is 6.5 kB."""
     shop = ShopFactory()
