@@ -147,6 +147,37 @@ def test_no_page_scrolls_sideways(at_desk: Callable[..., Page], manager: User, s
         assert (name, cut) == (name, 0)
 
 
+def test_menu_of_the_user_is_worked_by_keyboard(at_desk: Callable[..., Page], manager: User) -> None:
+    page = at_desk(reverse("admin:index"), size=LAPTOP)
+    opener = page.get_by_role("button", name="mona")
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Light")).to_be_focused()
+    for name in ("Dark", "System", "Log out"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name=name)).to_be_focused()
+    assert findings(page) == []
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+    expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+
+
+def test_sidebar_of_a_phone_is_worked_by_keyboard(at_desk: Callable[..., Page]) -> None:
+    page = at_desk(reverse("admin:index"), size=PHONE)
+    opener = page.get_by_role("button", name="Menu", exact=True)
+    entry = page.locator("#nav-sidebar").get_by_text("Needs attention")
+    expect(entry).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(opener).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Close the menu")).to_be_focused()
+    expect(entry).to_be_visible()
+    assert findings(page) == []
+    page.keyboard.press("Enter")
+    expect(opener).to_be_focused()
+    expect(entry).to_be_hidden()
+
+
 def test_ids_are_copied_by_keyboard_and_it_is_said(at_desk: Callable[..., Page]) -> None:
     row = stuck_return()
     page = at_desk(reverse("admin:returns_tiktokreturn_change", args=[row.pk]), size=LAPTOP)
