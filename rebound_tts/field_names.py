@@ -1,7 +1,8 @@
 """What the admin calls our models and their fields, for readers of other languages.
 
 Django makes these names out of identifiers (`created_at` is "created at"), where nobody can mark them. Here they are
-marked, and looked up when a page is made. What migrations see is what a field was given, which stays.
+marked, and looked up when a page is made. What migrations see is what a field was given, which stays. In English too
+a name is spelled as the sidebar and the systems' makers spell it: ReBound, TikTok, OMS.
 """
 
 from django.apps import apps
@@ -22,8 +23,8 @@ NAMES = frozenset(
         gettext_noop("alert channels"),
         gettext_noop("alert deliveries"),
         gettext_noop("alert delivery"),
-        gettext_noop("api client"),
-        gettext_noop("api clients"),
+        gettext_noop("OMS client"),
+        gettext_noop("OMS clients"),
         gettext_noop("api secret"),
         gettext_noop("api secrets"),
         gettext_noop("asked"),
@@ -111,11 +112,11 @@ NAMES = frozenset(
         gettext_noop("given up at"),
         gettext_noop("handled at"),
         gettext_noop("hint count"),
-        gettext_noop("hs code"),
-        gettext_noop("id ignore case"),
-        gettext_noop("id strip prefix"),
-        gettext_noop("id strip suffix"),
-        gettext_noop("id trim leading zeros"),
+        gettext_noop("HS code"),
+        gettext_noop("ID ignore case"),
+        gettext_noop("ID strip prefix"),
+        gettext_noop("ID strip suffix"),
+        gettext_noop("ID trim leading zeros"),
         gettext_noop("is rehearsal"),
         gettext_noop("is stored"),
         gettext_noop("kind"),
@@ -151,7 +152,7 @@ NAMES = frozenset(
         gettext_noop("next return id"),
         gettext_noop("number"),
         gettext_noop("offset"),
-        gettext_noop("oms order id"),
+        gettext_noop("OMS order id"),
         gettext_noop("open id"),
         gettext_noop("order"),
         gettext_noop("order feed"),
@@ -178,7 +179,7 @@ NAMES = frozenset(
         gettext_noop("pre return id"),
         gettext_noop("prefix"),
         gettext_noop("price"),
-        gettext_noop("qr carrier service"),
+        gettext_noop("QR carrier service"),
         gettext_noop("quantity"),
         gettext_noop("queued at"),
         gettext_noop("read"),
@@ -188,14 +189,14 @@ NAMES = frozenset(
         gettext_noop("reason code"),
         gettext_noop("reason detail"),
         gettext_noop("reasons"),
-        gettext_noop("rebound account"),
-        gettext_noop("rebound accounts"),
-        gettext_noop("rebound id"),
-        gettext_noop("rebound return"),
-        gettext_noop("rebound returns"),
-        gettext_noop("rebound sales order id"),
-        gettext_noop("rebound status"),
-        gettext_noop("rebound updated at"),
+        gettext_noop("ReBound account"),
+        gettext_noop("ReBound accounts"),
+        gettext_noop("ReBound id"),
+        gettext_noop("ReBound return"),
+        gettext_noop("ReBound returns"),
+        gettext_noop("ReBound sales order id"),
+        gettext_noop("ReBound status"),
+        gettext_noop("ReBound updated at"),
         gettext_noop("received at"),
         gettext_noop("reference"),
         gettext_noop("reference write"),
@@ -239,19 +240,19 @@ NAMES = frozenset(
         gettext_noop("sent at"),
         gettext_noop("settings"),
         gettext_noop("settings version"),
-        gettext_noop("settings versions"),
+        gettext_noop("settings over time"),
         gettext_noop("shipping provider id"),
         gettext_noop("shipping provider name"),
         gettext_noop("shop"),
-        gettext_noop("shop authorization"),
-        gettext_noop("shop authorizations"),
+        gettext_noop("TikTok authorization"),
+        gettext_noop("TikTok authorizations"),
         gettext_noop("shop id"),
         gettext_noop("shops"),
         gettext_noop("size"),
-        gettext_noop("sku"),
+        gettext_noop("SKU"),
         gettext_noop("source"),
-        gettext_noop("staff assignment"),
-        gettext_noop("staff assignments"),
+        gettext_noop("assignment"),
+        gettext_noop("assignments"),
         gettext_noop("started at"),
         gettext_noop("started by"),
         gettext_noop("state"),
@@ -264,12 +265,11 @@ NAMES = frozenset(
         gettext_noop("subject name"),
         gettext_noop("subject type"),
         gettext_noop("tested at"),
-        gettext_noop("tiktok order id"),
+        gettext_noop("TikTok order id"),
         gettext_noop("TikTok return"),
-        gettext_noop("tiktok return"),
         gettext_noop("TikTok returns"),
-        gettext_noop("tiktok tracking number"),
-        gettext_noop("tiktok updated at"),
+        gettext_noop("TikTok tracking number"),
+        gettext_noop("TikTok updated at"),
         gettext_noop("told until"),
         gettext_noop("total"),
         gettext_noop("type"),
@@ -288,6 +288,42 @@ NAMES = frozenset(
         gettext_noop("written"),
     )
 )
+# Django's name, and ours where it differs.
+SPELLED = {
+    "api client": "OMS client",
+    "api clients": "OMS clients",
+    "hs code": "HS code",
+    "id ignore case": "ID ignore case",
+    "id strip prefix": "ID strip prefix",
+    "id strip suffix": "ID strip suffix",
+    "id trim leading zeros": "ID trim leading zeros",
+    "oms order id": "OMS order id",
+    "qr carrier service": "QR carrier service",
+    "rebound account": "ReBound account",
+    "rebound accounts": "ReBound accounts",
+    "rebound id": "ReBound id",
+    "rebound return": "ReBound return",
+    "rebound returns": "ReBound returns",
+    "rebound sales order id": "ReBound sales order id",
+    "rebound status": "ReBound status",
+    "rebound updated at": "ReBound updated at",
+    "settings versions": "settings over time",
+    "shop authorization": "TikTok authorization",
+    "shop authorizations": "TikTok authorizations",
+    "sku": "SKU",
+    "staff assignment": "assignment",
+    "staff assignments": "assignments",
+    "tiktok order id": "TikTok order id",
+    "tiktok return": "TikTok return",
+    "tiktok tracking number": "TikTok tracking number",
+    "tiktok updated at": "TikTok updated at",
+}
+# Of other people's models that have a page here: one, and many.
+OTHERS = {
+    "auth.group": (gettext_noop("role"), gettext_noop("roles")),
+    "django_q.ormq": (gettext_noop("queued wake-up"), gettext_noop("queued wake-ups")),
+    "django_q.failure": (gettext_noop("failed wake-up"), gettext_noop("failed wake-ups")),
+}
 
 
 def translate_names() -> None:
@@ -296,8 +332,15 @@ def translate_names() -> None:
         for app in map(apps.get_app_config, OURS):
             app.verbose_name = gettext_lazy(str(app.verbose_name))
             for model in app.get_models():
-                model._meta.verbose_name = gettext_lazy(str(model._meta.verbose_name))
-                model._meta.verbose_name_plural = gettext_lazy(str(model._meta.verbose_name_plural))
+                model._meta.verbose_name = gettext_lazy(_spelled(model._meta.verbose_name))
+                model._meta.verbose_name_plural = gettext_lazy(_spelled(model._meta.verbose_name_plural))
                 for field in model._meta.local_fields:
-                    if str(field.verbose_name) in NAMES:
-                        field.verbose_name = gettext_lazy(str(field.verbose_name))
+                    if (name := _spelled(field.verbose_name)) in NAMES:
+                        field.verbose_name = gettext_lazy(name)
+    for label, (one, many) in OTHERS.items():
+        named = apps.get_model(label)._meta
+        named.verbose_name, named.verbose_name_plural = gettext_lazy(one), gettext_lazy(many)
+
+
+def _spelled(name: object) -> str:
+    return SPELLED.get(str(name), str(name))
