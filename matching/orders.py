@@ -11,7 +11,7 @@ from django.db.models.query import QuerySet
 
 from matching.id_rules import LONGEST_ID, IdRules, folded
 from matching.models import ITEM_COLUMNS, OrderSource, SalesOrder, SalesOrderItem
-from matching.order_changes import change_time
+from matching.order_changes import change_time, change_time_within
 from merchants.models import Merchant
 from rebound_tts.clients.rebound import ReboundClient
 from rebound_tts.clients.rebound_answers import ReboundSalesItem, ReboundSalesOrder
@@ -62,31 +62,33 @@ def mirror(*, merchant: Merchant, remote: ReboundSalesOrder, now: datetime, is_h
         "customer_address": asdict(remote.address) if remote.address else {},
         "payload": remote.raw,
     }
+    made = None if is_held else _made(merchant=merchant, remote=remote, facts=facts, now=now)
+    if made is not None:
+        return made
     with transaction.atomic():
-        facts["updated_at"] = change_time(merchant)
+        changed_at = change_time(merchant)
         own = SalesOrder.objects.for_merchant(merchant).filter(external_order_id=remote.client_order_id)
-        order: SalesOrder | None = own.select_for_update().first() if is_held else None
-        is_new = False
+        order: SalesOrder | None = own.select_for_update().first()
         if order is None:
-            order = _made(merchant=merchant, remote=remote, facts=facts, now=now)
-            is_new = order is not None
-        if order is None:
+            made = _made(merchant=merchant, remote=remote, facts=facts, now=now)
+            if made is not None:
+                return made
             order = own.select_for_update().get()
-        if not is_new and _is_outdated(order, remote=remote):
+        if _is_outdated(order, remote=remote):
             return order
         if order.content_hash:
             # The OMS pushed it to us: its word counts, not ReBound's copy of it.
             return note_rebound_ids(order, remote=remote)
-        if not is_new:
-            for name, value in facts.items():
-                setattr(order, name, value)
-            order.save(update_fields=list(facts))
-        cancelled_at = (order.cancelled_at or now) if remote.status.upper() == "CANCELLED" else None
-        if order.cancelled_at != cancelled_at:
-            order.cancelled_at = cancelled_at
-            order.save(update_fields=["cancelled_at"])
-        _mirror_items(order=order, known=[] if is_new else list(order.items.all()), items=remote.items, now=now)
+        facts |= {"cancelled_at": _cancelled_at(remote, before=order.cancelled_at, now=now), "updated_at": changed_at}
+        for name, value in facts.items():
+            setattr(order, name, value)
+        order.save(update_fields=list(facts))
+        _mirror_items(order=order, known=list(order.items.all()), items=remote.items, now=now)
     return order
+
+
+def _cancelled_at(remote: ReboundSalesOrder, *, before: datetime | None, now: datetime) -> datetime | None:
+    return (before or now) if remote.status.upper() == "CANCELLED" else None
 
 
 def _is_outdated(order: SalesOrder, *, remote: ReboundSalesOrder) -> bool:
@@ -97,17 +99,21 @@ def _is_outdated(order: SalesOrder, *, remote: ReboundSalesOrder) -> bool:
 
 
 def _made(*, merchant: Merchant, remote: ReboundSalesOrder, facts: dict[str, Any], now: datetime) -> SalesOrder | None:
-    """The order's new row, or None where it is here already."""
-    order = SalesOrder(
-        merchant=merchant,
-        external_order_id=remote.client_order_id,
-        source=OrderSource.READ_THROUGH,
-        first_seen_at=now,
-        **facts,
-    )
+    """The order's new row with its items, or None where it is here already."""
     try:
         with transaction.atomic():
+            order = SalesOrder(
+                merchant=merchant,
+                external_order_id=remote.client_order_id,
+                source=OrderSource.READ_THROUGH,
+                first_seen_at=now,
+                updated_at=change_time_within(merchant),
+                cancelled_at=_cancelled_at(remote, before=None, now=now),
+                **facts,
+            )
             order.save(force_insert=True)
+            order.updated_at = now  # or a moment later: nobody asks the object for it
+            _mirror_items(order=order, known=[], items=remote.items, now=now)
     except IntegrityError:
         return None
     return order
