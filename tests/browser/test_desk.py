@@ -131,6 +131,9 @@ def test_no_page_scrolls_sideways(at_desk: Callable[..., Page], manager: User, s
     page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true })")
     page.locator("details table").first.wait_for()
     assert is_well(page, "return-trail")
+    concluded = page.locator(".trail td:last-child").first.bounding_box()
+    assert concluded is not None
+    assert concluded["x"] + concluded["width"] <= size[0]  # and none of it has to be scrolled to
     for name, keys in {
         "returns_alertchannel_add": (),
         "merchants_shopauthorization_change": (authorization.pk,),
