@@ -102,10 +102,8 @@ def test_cancelled_cancellation_is_spelled_as_answers_spell_it(
     (row,) = tiktok.call("POST", path, body={"cancel_status": [asked]})["data"]["cancellations"]
     assert (row["cancel_id"], row["cancel_status"]) == (cancel_id, "CANCELLATION_REQUEST_CANCELLED")
     assert row["cancel_reason_text"]
-    assert [body["data"]["cancel_status"] for body in receiver.bodies()] == [
-        "CANCELLATION_REQUEST_PENDING",
-        "CANCELLATION_REQUEST_CANCELLED",
-    ]
+    told = {body["data"]["cancel_status"] for body in receiver.bodies()}  # in any order, as webhooks come
+    assert told == {"CANCELLATION_REQUEST_PENDING", "CANCELLATION_REQUEST_CANCELLED"}
 
 
 def test_cancellation_has_reasons_to_reject_it_and_no_decisions_of_returns(
