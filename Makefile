@@ -4,6 +4,8 @@ PYTHON ?= $(shell for found in python3.11 python3.12 python3.13 python3.14 pytho
 RUN := .venv/bin
 PORT ?= 8900
 export RETURNS SEED DATABASE RATE MINUTES
+# What runs here is many processes of the same modules: compiled once, not by each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test sandbox screenshots bench soak chaos lint types contracts messages lock keys audit sbom
 .DELETE_ON_ERROR:
