@@ -11,7 +11,8 @@ from django.test import Client
 from rebound_tts import settings as product
 from rebound_tts.management.commands import serve
 
-pytestmark = pytest.mark.django_db
+# Gathering is a fork, of what in a test has threads and outside of it has none.
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")]
 NAMES = "staticfiles.json"
 
 

@@ -56,7 +56,9 @@ def gather_static_files(folder: Path) -> None:
         with (folder / ".turn").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # of two servers that start at once, the second finds them there
             if not are_gathered(folder):
-                call_command("collectstatic", interactive=False, verbosity=0)
+                # In a process of its own: what it loads would stay in the memory of the server.
+                with multiprocessing.get_context("fork").Pool(1) as gathering:
+                    gathering.apply(call_command, ["collectstatic"], {"interactive": False, "verbosity": 0})
     except OSError as error:
         raise CommandError(
             f"The static files cannot be gathered in {folder} ({error.strerror or error}). Run "
