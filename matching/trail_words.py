@@ -57,6 +57,14 @@ NAMES: dict[str, Text] = {
     "strip suffix": _("Suffix left out"),
     "trim leading zeros": _("Leading zeros left out"),
 }
+WARNINGS: dict[str, Text] = {
+    MatchWarning.OMS_ORDER_ID_MISSING: _("The sales order has no omsOrderId"),
+    MatchWarning.REFERENCE_SPELLED_TWICE: _("TikTok holds one id in two spellings"),
+    MatchWarning.DUPLICATE_REFERENCE_LINE: _("The reference names a line twice"),
+    MatchWarning.DUPLICATE_RETURNED_LINE: _("The return names a line twice"),
+    MatchWarning.ORDER_LINE_RETURNED_TWICE: _("Two returned lines name the same TikTok line"),
+    MatchWarning.RETURN_WITHOUT_LINES: _("The return has no lines"),
+}
 ANSWERS: dict[str, Text] = {
     Reason.MATCHING_OFF: _("No: matching is off for this shop."),
     Reason.NO_PLATFORM_ORIGIN: _("No: no platform origin is chosen."),

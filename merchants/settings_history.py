@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import models, transaction
 from django.db.models import Case, F, When
 from django.utils.functional import Promise
@@ -178,18 +179,22 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Differenc
 def _in_words(settings: dict[str, Any], other: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each setting that either of the two has, by its name for people."""
     for name, said in (COLUMNS | ACCOUNT).items():
-        yield str(said), _value(name, settings.get(name))
+        yield str(said), value_in_words(name, settings.get(name))
     lanes, others = settings.get("lanes", {}), other.get("lanes", {})
     for country in sorted({*lanes, *others}):
         for name, said in LANE_COLUMNS.items():
             where = country or gettext("other countries")
             setting = gettext("Lane %(where)s, %(setting)s") % {"where": where, "setting": said}
-            yield setting, _value(name, lanes.get(country, {}).get(name))
+            yield setting, value_in_words(name, lanes.get(country, {}).get(name), model="Lane")
 
 
-def _value(name: str, value: Any) -> str:
+def value_in_words(name: str, value: Any, *, model: str = "Shop") -> str:
+    """The value of a setting as a version holds it, by its name for people where it has one."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if name == "match_wait" and isinstance(value, int):
         return f"{value // 60} min" if value % 60 == 0 else f"{value} s"
-    return str(value) if value not in (None, "") else "-"
+    if value in (None, ""):
+        return "-"
+    field: Any = apps.get_model("merchants", model)._meta.get_field(name)
+    return str(dict(field.flatchoices).get(value, value))

@@ -37,6 +37,7 @@ from merchants.settings_history import (
     note_settings,
     note_what_was_found,
     settings_of,
+    value_in_words,
 )
 from merchants.staff import within
 from merchants.tenant_admin import OwnAutocompleteFilter, ReadOnlyAdmin, TenantAdmin, TenantInline, json_panel
@@ -160,7 +161,7 @@ class ShopAdmin(TenantAdmin):
         (_("Who changed what"), {"fields": ("history",)}),
     )
     readonly_fields = (
-        *("stands", "install", "connection", "authorized_until", "history"),
+        *("stands", "install", "connection", "authorized_until", "history", "wait"),
         *("merchant", "authorization", "shop_id", "name", "region", "created_at"),
         *("live_at", "paused_at", "disconnected_at", "webhooks_checked_at", "webhooks_problem"),
         "references_paused_until",
@@ -168,6 +169,20 @@ class ShopAdmin(TenantAdmin):
     )
     actions_detail = ("pause_or_resume", "copy_settings")
     inlines = (LaneInline,)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Shop | None = None) -> Any:
+        """Who may only look reads the match wait in words, where the form has a number of minutes."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (name, {**more, "fields": tuple("wait" if each == "match_wait" else each for each in more["fields"])})
+            for name, more in fieldsets
+        ]
+
+    @admin.display(description=_("Match wait"))
+    def wait(self, shop: Shop) -> str:
+        return value_in_words("match_wait", int(shop.match_wait.total_seconds()))
 
     @admin.display(description=_("State"))
     def stands(self, shop: Shop) -> str:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from matching.models import ItemMatch, Match, SalesOrderItem
-from matching.trail_words import Told, told_of_json
+from matching.trail_words import WARNINGS, Text, Told, told_of_json
 from returns.admin.advice import Advice, cure_of
 from returns.models import TikTokReturn, TikTokReturnItem
 
@@ -36,7 +36,7 @@ class Panel:
     cure: Advice | None
     trail: list[Told]
     order_link: str = ""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Text] = field(default_factory=list)
 
 
 def match_panel(row: TikTokReturn, *, match: Match) -> Panel:
@@ -57,7 +57,7 @@ def match_panel(row: TikTokReturn, *, match: Match) -> Panel:
         cure=cure_of(match.reason),
         trail=told_of_json(match.trail),
         order_link=reverse("admin:matching_salesorder_change", args=[order.pk]) if order else "",
-        warnings=[str(warning).replace("_", " ").capitalize() for warning in match.warnings],
+        warnings=[WARNINGS.get(warning, warning) for warning in match.warnings],
     )
 
 

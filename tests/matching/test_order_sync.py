@@ -114,7 +114,7 @@ def test_an_order_that_was_read_from_rebound_is_completed_by_a_push() -> None:
 def test_a_row_that_another_push_made_meanwhile_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The race between looking and inserting, made certain."""
     merchant = MerchantFactory()
-    real = order_sync._insert
+    real = order_sync.insert_orders
     other: list[Any] = []
 
     def late(new: list[OrderFacts], **more: Any) -> Any:
@@ -123,7 +123,7 @@ def test_a_row_that_another_push_made_meanwhile_is_taken(monkeypatch: pytest.Mon
             push(merchant, version("A", 1))
         return real(new, **more)
 
-    monkeypatch.setattr(order_sync, "_insert", late)
+    monkeypatch.setattr(order_sync, "insert_orders", late)
     pushed = push(merchant, version("A", 2), version("B", 1))
     assert [each.result for each in pushed] == [Result.CHANGED, Result.CREATED]
     assert [(name, unit) for name, _, unit, _ in state(merchant)] == [("A", "unit 2"), ("B", "unit 1")]

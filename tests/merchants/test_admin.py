@@ -344,6 +344,7 @@ def test_viewer_sees_and_changes_nothing(client):
         page_of(client, change_page(row))
         assert client.post(change_page(row), {"name": "changed", "new_client_secret": "typed"}).status_code == 403
     assert ReboundAccount.objects.get().client_secret == shop.rebound_account.client_secret
+    assert "10 min" in page_of(client, change_page(shop))  # where the form has a number of minutes
 
 
 def test_anonymous_is_sent_to_the_login(client):

@@ -53,7 +53,7 @@ def test_version_is_made_where_something_changed_and_only_there():
         "Matching enabled: yes → no",
         "Match wait: 10 min → 20 min",
         "ID strip prefix: - → A-",
-        f"Lane GB, contract: - → {lane.contract}",
+        f"Lane GB, contract: - → {lane.get_contract_display()}",
         "Lane GB, carrier service: - → ROYAL_MAIL_TRACKED",
         "Lane GB, shipping provider id: - → 7117858858072016701",
         "Lane GB, shipping provider name: - → Royal Mail",
@@ -63,6 +63,19 @@ def test_version_is_made_where_something_changed_and_only_there():
 def test_no_secret_is_in_a_version():
     shop = ShopFactory()
     assert "secret" not in str(settings_of(shop))
+
+
+def test_values_have_their_names_for_people():
+    shop = ShopFactory(platform_origin="SHOPIFY")
+    LaneFactory(shop=shop, country="DE", contract="MANAGED")
+    before = settings_of(shop)
+    Shop.objects.update(platform_origin="MAGENTO")
+    shop.lanes.update(contract="OWN")
+    shop.refresh_from_db()
+    assert [str(each) for each in differences(before, settings_of(shop))] == [
+        "Platform origin: Shopify → Magento",
+        "Lane DE, contract: ReBound's contract → Your own contract",
+    ]
 
 
 def test_settings_of_a_moment_are_those_of_the_version_before_it():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,6 +12,10 @@ from merchants.models import Merchant
 from merchants.wizard.session import LASTS, SIGNED_IN
 
 SignIn = Callable[..., Client]
+
+
+def text(answer: Any) -> str:
+    return str(answer.content.decode())
 
 
 def sign_in_client(client: Client, merchant: Merchant, *, ago: timedelta = timedelta(0)) -> Client:

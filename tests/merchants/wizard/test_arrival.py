@@ -18,6 +18,7 @@ from merchants.wizard.arrival import ROUNDS
 from merchants.wizard.session import SIGNED_IN
 from tests.conftest import Clock
 from tests.factories import ShopAuthorizationFactory, ShopFactory
+from tests.merchants.wizard.conftest import text
 
 pytestmark = pytest.mark.django_db
 
@@ -61,10 +62,6 @@ def consent(client: Client, seller: dict[str, Any], *, decision: str = "authoriz
 
 def code_for(sandbox: Any, seller: dict[str, Any]) -> str:
     return str(sandbox.post("/authorization-codes", seller_id=seller["seller_id"])["code"])
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_new_seller_becomes_a_merchant_with_its_shop(client: Client, sandbox: Any, seller: Seller) -> None:

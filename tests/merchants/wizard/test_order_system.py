@@ -1,7 +1,6 @@
 """The merchant's order system: how orders arrive, and credentials that are shown once, rotated and revoked."""
 
 import re
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,7 +11,7 @@ from merchants.api_access import LIVE_CLIENTS, LIVE_SECRETS, AccessDeniedError, 
 from merchants.audit import AuditEntry
 from merchants.models import ApiClient, ApiScope, OrderWay, Shop
 from tests.factories import ReboundAccountFactory, ShopFactory
-from tests.merchants.wizard.conftest import SignIn
+from tests.merchants.wizard.conftest import SignIn, text
 
 pytestmark = pytest.mark.django_db
 
@@ -32,10 +31,6 @@ def browser(shop: Shop, signed_in_as: SignIn) -> Client:
 
 def at(shop: Shop, page: str = "") -> str:
     return f"/shops/{shop.shop_id}/order-system/{page}"
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def make(shop: Shop, name: str = "Plenty") -> ApiClient:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from merchants.models import ReboundAccount, Shop
 from merchants.rebound_check import Credentials, Part, try_credentials
 from tests.factories import ReboundAccountFactory, ShopFactory
-from tests.merchants.wizard.conftest import SignIn
+from tests.merchants.wizard.conftest import SignIn, text
 
 pytestmark = pytest.mark.django_db
 
@@ -37,10 +37,6 @@ def step(shop: Shop) -> str:
 def entry(account: dict[str, str], **changes: str) -> dict[str, str]:
     typed = {key: account[key] for key in ("client_id", "client_secret")}
     return {"account": "new", "environment": "PROD", "flow_key": "", "legal_entity": "", **typed, **changes}
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_good_account_is_kept(browser: Client, shop: Shop, account: dict[str, str]) -> None:

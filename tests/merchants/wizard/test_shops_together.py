@@ -1,7 +1,6 @@
 """Several shops of one merchant: switching, copying settings with the differences shown first; input that is kept."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -11,7 +10,7 @@ from merchants.copying import copy_settings
 from merchants.models import Lane, Shop
 from rebound_tts.demo.cast import Cast
 from tests.factories import LaneFactory, ShopFactory
-from tests.merchants.wizard.conftest import SignIn, sign_in_client
+from tests.merchants.wizard.conftest import SignIn, sign_in_client, text
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +28,6 @@ def shops(cast: Cast) -> tuple[Shop, Shop]:
     Shop.objects.filter(pk=target.pk).update(live_at=None, matching_chosen_at=None, rebound_account=None)
     target.refresh_from_db()
     return source, target
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_differences_are_shown_before_anything_is_copied(shops: tuple[Shop, Shop], signed_in_as: SignIn) -> None:

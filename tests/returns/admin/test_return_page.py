@@ -115,6 +115,7 @@ def test_panel_sets_values_side_by_side_and_marks_what_differs() -> None:
                 "concluded": "REF_UNDER_OTHER_ORIGIN",
             }
         ],
+        warnings=["RETURN_WITHOUT_LINES", "OF_AN_OLDER_VERSION"],
     )
     ItemMatchFactory(match=match, item=item, return_line_item_id=first.return_line_item_id)
     ItemMatchFactory(
@@ -137,6 +138,7 @@ def test_panel_sets_values_side_by_side_and_marks_what_differs() -> None:
     assert "item-9" in unknown.left
     assert panel.free_items == [free]
     assert panel.cure is CURES[MatchReason.ITEM_REF_UNKNOWN]
+    assert panel.warnings == ["The return has no lines", "OF_AN_OLDER_VERSION"]
 
 
 @pytest.mark.parametrize(
