@@ -309,7 +309,10 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Order sync",
-    "DESCRIPTION": "An OMS pushes its orders, and returns from TikTok Shop are linked to them. Guide: /docs/orders.",
+    "DESCRIPTION": (
+        "An OMS pushes its orders, and returns from TikTok Shop are linked to them. "
+        "Guide: [/docs/orders](/docs/orders)."
+    ),
     "VERSION": "1.2.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

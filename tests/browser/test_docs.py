@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.core.cache import cache
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, SMALL, findings, overflow
 from tests.factories import MatchFactory, MerchantFactory, ShopFactory
@@ -24,6 +24,7 @@ def test_docs_are_accessible(open_page: Callable[..., Page], path: str, size: tu
 def test_swagger_shows_the_calls(open_page: Callable[..., Page]) -> None:
     page = open_page("/docs/api")
     page.get_by_text("/api/v1/sales-orders:batch").first.wait_for()
+    expect(page.locator(".info .description a")).to_have_attribute("href", "/docs/orders")
 
 
 @pytest.fixture
