@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def gather_static_files(folder: Path) -> None:
             fcntl.flock(turn, fcntl.LOCK_EX)  # of two servers that start at once, the second finds them there
             if not are_gathered(folder):
                 # In a process of its own: what it loads would stay in the memory of the server.
-                with multiprocessing.get_context("fork").Pool(1) as gathering:
-                    gathering.apply(call_command, ["collectstatic"], {"interactive": False, "verbosity": 0})
+                with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as process:
+                    process.submit(call_command, "collectstatic", interactive=False, verbosity=0).result()
     except OSError as error:
         raise CommandError(
             f"The static files cannot be gathered in {folder} ({error.strerror or error}). Run "
