@@ -4,6 +4,7 @@ from django.contrib.admin.apps import SimpleAdminConfig
 
 class ReboundTtsConfig(AppConfig):
     name = "rebound_tts"
+    default = True  # of several in this file Django takes none, else
 
     def ready(self) -> None:
         from rebound_tts import checks  # noqa: F401, PLC0415  # registers the system checks; needs loaded apps

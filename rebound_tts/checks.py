@@ -8,10 +8,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 # Connections of a worker besides those of the returns it carries: errands, chores, and its own. See returns/tasks.py.
 BESIDE_RETURNS = 14
 OF_THE_CLUSTER = 4  # its supervisor, sentinel, monitor and pusher
+LAST_BEFORE_RELEASE = "commit 8ff4a13"  # has the migrations one by one that 0001_first_release replaces
 
 
 @register("rebound_tts")
@@ -120,5 +123,28 @@ def database_connections(databases: Collection[str] | None = None, **_: Any) -> 
             f"One web server and one set of workers may want {wanted} connections; PostgreSQL gives {given}.",
             hint="Raise its max_connections, or lower QUEUE_WORKERS or RETURNS_AT_A_TIME.",
             id="rebound_tts.W002",
+        )
+    ]
+
+
+@register(Tags.database)
+def database_of_before(databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Where a database has only some of the migrations that another one replaces, Django can apply none of the rest,
+    and says nothing."""
+    if "default" not in (databases or ()):
+        return []
+    applied = set(MigrationRecorder(connections["default"]).applied_migrations())
+    replaced = (sorted(migration.replaces) for migration in MigrationLoader(None).replacements.values())
+    next_ones = (
+        next((each for each in those if each not in applied), None) for those in replaced if applied & set(those)
+    )
+    named = ", ".join(sorted(".".join(each) for each in next_ones if each))
+    if not named:
+        return []
+    return [
+        Error(
+            f"The database is of a version before the first release, and was to get {named} next.",
+            hint=f"Run `migrate` of {LAST_BEFORE_RELEASE} on it, then this one; or begin with an empty database.",
+            id="rebound_tts.E004",
         )
     ]

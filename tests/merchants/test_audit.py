@@ -17,7 +17,7 @@ from tests.factories import MerchantFactory, ShopFactory, TikTokReturnFactory
 
 pytestmark = pytest.mark.django_db
 TABLE = "merchants_auditentry"
-trigger = import_module("merchants.migrations.0006_audit_is_final")
+trigger = import_module("merchants.migrations.0002_audit_is_final")
 
 
 @pytest.fixture

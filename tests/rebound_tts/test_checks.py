@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from merchants.models import Merchant
@@ -13,6 +15,7 @@ from rebound_tts.checks import (
     BESIDE_RETURNS,
     admin_pages,
     database_connections,
+    database_of_before,
     queue_settings,
     remotes_use_tls,
     tiktok_app,
@@ -108,6 +111,27 @@ def test_more_connections_than_postgresql_gives_are_a_warning(settings):
     found = ids(database_connections(databases=["default"]))
     assert found == (["rebound_tts.W002"] if connection.vendor == "postgresql" else [])
     assert database_connections(databases=None) == []
+
+
+@pytest.mark.django_db
+def test_database_of_an_unfinished_version_is_refused_with_the_way_on():
+    assert database_of_before(databases=["default"]) == []  # it has this release, made at once
+    applied = MigrationRecorder.Migration.objects
+    applied.filter(app="matching", name="0001_first_release").delete()
+    assert database_of_before(databases=["default"]) == []  # each of those that it replaces
+    applied.filter(app="matching", name__gte="0014").delete()
+    (found,) = database_of_before(databases=["default"])
+    assert (found.id, found.msg, found.hint) == (
+        "rebound_tts.E004",
+        "The database is of a version before the first release, and was to get "
+        "matching.0014_reference_by_tiktok_order next.",
+        "Run `migrate` of commit 8ff4a13 on it, then this one; or begin with an empty database.",
+    )
+    with pytest.raises(SystemCheckError, match=r"rebound_tts.E004"):
+        call_command("migrate", verbosity=0, skip_checks=False)
+    applied.filter(app="matching").delete()
+    assert database_of_before(databases=["default"]) == []  # and none of them
+    assert database_of_before(databases=None) == []
 
 
 @pytest.mark.django_db

@@ -18,25 +18,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models import NOT_PROVIDED, CharField, Field, TextField
 
-UNRELEASED = "made before the first release: nobody ever ran the product without it"
-ALLOWED = {
-    "merchants 0003_install_wizard: Add field contract to lane": UNRELEASED,
-    "merchants 0003_install_wizard: Add field webhooks_problem to shop": UNRELEASED,
-    "merchants 0003_install_wizard: Create constraint only_a_live_shop_is_paused on model shop": UNRELEASED,
-    "merchants 0007_relay: Add field relay_filled_to to reboundaccount": UNRELEASED,
-    "merchants 0007_relay: Add field relays_orders to reboundaccount": UNRELEASED,
-    "merchants 0007_relay: Create constraint one_account_a_merchant_relays_orders on model reboundaccount": UNRELEASED,
-    "merchants 0008_rebound_events: Add field events_secret to reboundaccount": UNRELEASED,
-    "merchants 0008_rebound_events: Add field former_events_secret to reboundaccount": UNRELEASED,
-    "merchants 0011_accounts_are_tested: Add field checklist to shop": UNRELEASED,
-    "merchants 0012_order_feed: Add field follows_orders to reboundaccount": UNRELEASED,
-    "merchants 0013_references: Add field writes_references to shop": UNRELEASED,
-    "matching 0002_order_sync: Add field content_hash to salesorder": UNRELEASED,
-    "matching 0006_decided_by_hand: Create constraint a_match_by_hand_says_who_and_why on model match": UNRELEASED,
-    "returns 0005_late_link: Create constraint linked_names_its_order_and_direct_its_reason on model reboundreturn": (
-        UNRELEASED
-    ),
-}
+ALLOWED: dict[str, str] = {}
 
 NEVER = (
     migrations.RemoveField,

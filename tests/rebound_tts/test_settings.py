@@ -88,8 +88,14 @@ def test_environment_with_redis_starts():
 def test_production_environment_passes_every_check_of_a_deployment():
     given = {"ALLOWED_HOSTS": "example.com", "TIKTOK_APP_KEY": "k", "TIKTOK_APP_SECRET": "s", "TIKTOK_SERVICE_ID": "1"}
     secret = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2W3x4Y5z6-_a7b8"
-    ended = run("check", "--deploy", "--fail-level", "WARNING", **{**GOOD, "SECRET_KEY": secret, **given})
+    good = {**GOOD, "SECRET_KEY": secret, **given}
+    ended = run("check", "--deploy", "--fail-level", "WARNING", **good)
     assert (ended.returncode, ended.stderr) == (0, "")
+    # And ours are among them.
+    ended = run("check", "--deploy", **{**good, "TIKTOK_APP_KEY": "", "PUBLIC_URL": "http://example.com"})
+    assert ended.returncode == 1
+    assert "(rebound_tts.E003) TIKTOK_APP_KEY not set" in ended.stderr
+    assert "(rebound_tts.W001) PUBLIC_URL is not" in ended.stderr
 
 
 @pytest.mark.parametrize(

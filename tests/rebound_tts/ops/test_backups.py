@@ -158,12 +158,16 @@ def test_backup_while_somebody_writes_is_whole(sqlite, tmp_path):
 def test_what_cannot_be_done_is_said(sqlite, tmp_path):
     (tmp_path / "taken").write_text("no database, " * 1000)
     sqlite3.connect(tmp_path / "other").execute("CREATE TABLE a (b)").connection.close()
+    shutil.copy(sqlite.url.removeprefix("sqlite:///"), tmp_path / "unfinished")
+    with contextlib.closing(sqlite3.connect(tmp_path / "unfinished", isolation_level=None)) as unfinished:
+        unfinished.execute("DELETE FROM django_migrations WHERE app = 'returns' AND name >= '0008'")
     for arguments, said in (
         (("backup", f"{tmp_path}/taken"), "taken exists. Name a file that does not."),
         (("backup", f"{tmp_path}/no/such/copy"), "/no/such is no folder."),
         (("restore", f"{tmp_path}/missing", "--confirm"), "missing is no file."),
         (("restore", f"{tmp_path}/taken", "--confirm"), "taken is no SQLite database"),
         (("restore", f"{tmp_path}/other", "--confirm"), "other is no database of this product."),
+        (("restore", f"{tmp_path}/unfinished", "--confirm"), "and was to get returns.0008_alerts next."),
     ):
         done = sqlite.manage(*arguments)
         assert (done.returncode, said in done.stderr) == (1, True), done.stderr

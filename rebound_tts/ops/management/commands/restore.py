@@ -26,7 +26,7 @@ class Command(BaseCommand):
             restore(path, now=timezone.now(), even_while_working=even_while_working)
         except BackupError as error:
             raise CommandError(str(error)) from error
-        call_command("migrate", verbosity=0)  # the copy may be of an older release
+        call_command("migrate", verbosity=0, skip_checks=False)  # the copy may be of an older release
         missing = missing_keys()
         if missing:
             raise CommandError(

@@ -24,5 +24,6 @@ def remove(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("returns", "0019_fewer_indexes")]
+    replaces = [("returns", "0020_a_shop_tells_its_merchant")]
+    dependencies = [("returns", "0001_first_release")]
     operations = [migrations.RunPython(add, remove)]

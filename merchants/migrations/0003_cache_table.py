@@ -15,5 +15,6 @@ def backwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("merchants", "0008_rebound_events")]
+    replaces = [("merchants", "0009_cache_table")]
+    dependencies = [("merchants", "0002_audit_is_final")]
     operations = [migrations.RunPython(forwards, backwards)]

@@ -49,5 +49,6 @@ def backwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("merchants", "0005_staff")]
+    replaces = [("merchants", "0006_audit_is_final")]
+    dependencies = [("merchants", "0001_first_release")]
     operations = [migrations.RunPython(forwards, backwards)]
