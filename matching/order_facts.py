@@ -1,13 +1,15 @@
 """A valid order in facts, and the limits of its fields. Pure values.
 
-How a body becomes facts stands in `order_body.py` (every finding) and in `order_typed.py` (quick).
+How a body becomes facts stands in `order_body.py` (every finding) and in `order_typed.py` (quick). Structs of msgspec
+are made in a fifth of the time that frozen dataclasses take.
 """
 
 import json
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 MOST_ITEMS = 1000
 MOST_UNITS = 100_000
@@ -23,7 +25,7 @@ ITEM_TEXTS = {
 }
 
 
-class ItemFacts(NamedTuple):
+class ItemFacts(Struct, frozen=True):
     """One line of the order. Money and weight are exact decimals."""
 
     external_item_id: str
@@ -38,8 +40,7 @@ class ItemFacts(NamedTuple):
     weight_unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrderFacts:
+class OrderFacts(Struct, frozen=True):
     """A valid order.
 
     `payload_text`: the body without the address. `content_hash`: equal for equal content, whatever the order of its
@@ -56,8 +57,8 @@ class OrderFacts:
     payload_text: str
     content_hash: str
     tiktok_order_id: str = ""
-    tiktok_lines: dict[str, str] = field(default_factory=dict)
-    address_more: dict[str, Any] = field(default_factory=dict)
+    tiktok_lines: dict[str, str] = {}
+    address_more: dict[str, Any] = {}
     may_warn: bool = True
 
     @property

@@ -1,15 +1,20 @@
-"""Many new rows at once, past the ORM: COPY on PostgreSQL, `executemany` on SQLite.
+"""Many new rows at once, past the ORM: COPY on PostgreSQL, statements of many rows on SQLite.
 
 `bulk_create` spends three quarters of a batch in preparing values that are prepared already. Only for rows whose values
 were checked: the database's constraints stand, a model's own `save` and validators do not run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection, models
+
+# On SQLite, largest first: few statements, since Python's lock changes hands at each (`executemany` is one a row), and
+# few different ones, since the connection keeps them prepared. SQLite takes 32 766 values a statement.
+ROWS_A_STATEMENT = (256, 32, 1)
 
 
 def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -22,17 +27,20 @@ def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Iterabl
     table = connection.ops.quote_name(model._meta.db_table)
     named = ", ".join(connection.ops.quote_name(name) for name in names)
     full = [(*row, *defaults) for row in rows]
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         if connection.vendor == "postgresql":
-            with (
-                connection.wrap_database_errors,
-                cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy,
-            ):
+            with cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy:
                 for row in full:
                     copy.write_row(row)
-        else:
-            marks = ", ".join(["%s"] * len(names))
-            cursor.executemany(f"INSERT INTO {table} ({named}) VALUES ({marks})", full)  # noqa: S608  # names of ours
+            return
+        marks = f"({', '.join('?' * len(names))})"
+        done = 0
+        for size in ROWS_A_STATEMENT:
+            insert = f"INSERT INTO {table} ({named}) VALUES {', '.join([marks] * size)}"  # noqa: S608  # names of ours
+            while len(full) - done >= size:
+                # By the driver: Django would look through each of these long texts for its own kind of marks.
+                connection.connection.execute(insert, list(chain.from_iterable(full[done : done + size])))
+                done += size
 
 
 @cache
@@ -62,5 +70,7 @@ def new_keys(model: type[models.Model], count: int) -> Sequence[int]:
 
 def moments() -> Callable[[datetime | None], Any]:
     """What makes a time, or None, as the database takes it. Asked for once a batch: the connection is looked up."""
+    if connection.vendor == "sqlite":  # as Django would, in a third of the time
+        return lambda at: None if at is None else str(at.astimezone(UTC).replace(tzinfo=None))
     adapted: Callable[[datetime | None], Any] = connection.ops.adapt_datetimefield_value
     return adapted

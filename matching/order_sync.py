@@ -5,13 +5,14 @@ their ids, so that overlapping pushes wait for each other instead of deadlocking
 items each. Checking bodies stands in `order_body.py`, writing rows in `order_writing.py`.
 """
 
+import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from django.db import connection, transaction
 from django.db.models import Q
+from msgspec import Struct
 
 from matching.errands import queue_errands, relaying_account, writing_shop
 from matching.models import OrderSource, SalesOrder
@@ -31,8 +32,7 @@ class Result(StrEnum):
 WRITTEN = frozenset({Result.CREATED, Result.CHANGED})
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True, gc=False):
     """What became of one order of a push."""
 
     result: Result
@@ -89,26 +89,37 @@ def push_orders(
     return [_pushed(rows[facts.external_order_id], results=results, facts=facts, newest=newest) for facts in orders]
 
 
-LOOKED_AT = ("pk", "external_order_id", "content_hash", "source", "version_at", "cancelled_at")
 # One look an id, each by the unique index. Given all ids at once, PostgreSQL reads every order of the merchant where
 # the table grew faster than its statistics: the first file of a large merchant took longer with each batch.
-LOOK_EACH = """
-SELECT held.* FROM unnest(%s::text[]) AS wanted (id) CROSS JOIN LATERAL (
-    SELECT id, external_order_id, content_hash, source, version_at, cancelled_at FROM matching_salesorder
-    WHERE merchant_id = %s AND external_order_id = wanted.id LIMIT 1
-) AS held
-"""
+LOOK_EACH = {
+    "postgresql": """
+        SELECT held.* FROM unnest(%s::text[]) AS wanted (id) CROSS JOIN LATERAL (
+            SELECT id, external_order_id, content_hash, source, version_at, cancelled_at FROM matching_salesorder
+            WHERE merchant_id = %s AND external_order_id = wanted.id LIMIT 1
+        ) AS held
+    """,
+    "sqlite": """
+        SELECT held.id, external_order_id, content_hash, source, version_at, cancelled_at
+        FROM json_each(%s) AS wanted CROSS JOIN matching_salesorder AS held
+        WHERE merchant_id = %s AND external_order_id = wanted.value
+    """,
+}
 
 
 def _look(*, merchant: Merchant, ids: Iterable[str]) -> dict[str, Held]:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(LOOK_EACH, [list(ids), merchant.pk])
-            rows = cursor.fetchall()
-    else:
-        known = SalesOrder.objects.for_merchant(merchant).filter(external_order_id__in=list(ids))
-        rows = list(known.values_list(*LOOKED_AT))
+    is_sqlite = connection.vendor == "sqlite"
+    wanted = json.dumps(list(ids)) if is_sqlite else list(ids)
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK_EACH[connection.vendor], [wanted, merchant.pk])
+        rows = cursor.fetchall()
+    if is_sqlite:
+        rows = [(*row[:4], _in_utc(row[4]), _in_utc(row[5])) for row in rows]
     return {row[1]: Held(*row) for row in rows}
+
+
+def _in_utc(at: datetime | None) -> datetime | None:
+    """SQLite's times are of UTC and do not say so."""
+    return None if at is None else at.replace(tzinfo=UTC)
 
 
 def _is_same(row: Held, *, facts: OrderFacts) -> bool:

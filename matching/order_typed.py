@@ -25,6 +25,7 @@ from matching.order_facts import (
 from matching.order_fields import LARGEST, NUMBER, SMALLEST, moment_of
 from matching.order_references import LINES_KEY, LONGEST, ORDER_KEY
 
+ESCAPE = b"\\"  # a look for one byte takes a tenth of the look for what follows
 ESCAPED_COLON = rb"\u003"  # or what stands near it; it would spoil the count below
 NUL = rb"\u0000"
 NULL = b":null"  # of a field, in JSON written anew; in a text it means a look for nothing
@@ -102,7 +103,7 @@ class _NotTakenError(Exception):
 
 def read_typed(raw: bytes) -> OrderFacts | None:
     """The facts of one order of JSON text, or None where the slow way must look."""
-    if ESCAPED_COLON in raw:
+    if ESCAPE in raw and ESCAPED_COLON in raw:
         return None
     try:
         return _facts(_decoder.decode(raw), colons=raw.count(b":"))
@@ -157,7 +158,7 @@ def _facts(order: Order, *, colons: int | None = None) -> OrderFacts:
     address = _address(order.customerAddress)
     sent_at, order.updatedAt = order.updatedAt, UNSET  # says when, not what
     hashed = _encode(order)
-    if NUL in hashed:
+    if ESCAPE in hashed and NUL in hashed:
         raise _NotTakenError
     # A field that stands twice is dropped by the decoder. Colons stand behind names and in texts: where none of the
     # names is lost, there are as many as in the order written anew, which here lacks `updatedAt`.

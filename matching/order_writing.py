@@ -4,7 +4,6 @@ Whether an order is new, changed or outdated is decided in `order_sync.py`, whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -68,8 +67,7 @@ NEW_ITEM = (
 CHUNK = 200  # rows a statement: SQLite takes 32 766 parameters, and a lock should be short
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """What a push needs to know of an order that is here."""
 
     pk: int

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import RawPostDataException, UnreadablePostError
@@ -71,7 +72,11 @@ class Problem(Exception):
 
 
 def json_bytes(data: Any) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_plain).encode("utf-8", "replace")
+    """JSON as UTF-8, with a question mark for half a character."""
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_plain).encode("utf-8", "replace")
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,6 @@ What an order may hold stands in `matching/order_body.py`; storing it in `matchi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -24,8 +23,7 @@ LARGEST_ORDER = 1024 * 1024  # bytes
 YES = frozenset({"true", "1", "yes"})
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """One order of a request, good or not."""
 
     client_order_id: str | None

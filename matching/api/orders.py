@@ -139,9 +139,10 @@ class Batch(PushView):
                 outcome = {"id": None, "status": 422, "result": "rejected", "errors": order.errors, "warnings": []}
             else:
                 done = next(pushed)
-                counts[done.result.value] += 1
+                result = done.result.value
+                counts[result] += 1
                 status = 201 if done.result is Result.CREATED else 200
-                outcome = {"id": str(done.order_id), "status": status, "result": done.result.value, "errors": []}
+                outcome = {"id": str(done.order_id), "status": status, "result": result, "errors": []}
                 outcome["warnings"] = _warnings(order.checked)
             results.append({"index": index, "clientOrderId": order.client_order_id, **outcome})
         # 200 as soon as the batch was read: each order's own status stands beside it.

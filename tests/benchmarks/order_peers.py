@@ -1,8 +1,9 @@
-"""What the order API is measured against. PEER says which; each stores the same rows in lean tables of its own.
+"""What the order API is measured against. PEER says which.
 
-serializer  the usual way: a nested DRF serializer, `bulk_create` of orders and items
-typed       the floor: msgspec decodes into types, COPY (SQLite: executemany) stores; no framework, no authentication,
-            no rule beyond the types, nothing encrypted, no conflict handled
+serializer  the usual way: a nested DRF serializer, `bulk_create` of orders and items, in lean tables of its own
+same_rows   msgspec decodes into types, COPY (SQLite: executemany) stores the rows that the product stores, in its
+            tables; no framework, no authentication, no rule beyond the types, nothing encrypted, no conflict handled
+lean_rows   the same in lean tables of its own: half the columns, two indexes and no foreign key. The floor
 """
 
 import itertools
@@ -20,6 +21,7 @@ import psycopg
 PEER = os.environ.get("PEER", "serializer")
 URL = os.environ.get("DATABASE_URL", "")
 ON_SQLITE = URL.startswith("sqlite")
+MERCHANT = os.environ.get("PEER_MERCHANT", "")  # whose the rows in the product's tables are
 ORDER_COLUMNS = ("id", "external_order_id", "ordered_at", "version_at", "address", "payload")
 ITEM_COLUMNS = (
     "order_id",
@@ -34,6 +36,24 @@ ITEM_COLUMNS = (
     "country",
     "weight",
     "weight_unit",
+)
+LEAN = (("peer_order", ORDER_COLUMNS), ("peer_item", ITEM_COLUMNS))
+SAME = (
+    (
+        "matching_salesorder",
+        (
+            *("id", "external_order_id", "ordered_at", "version_at", "customer_address", "payload"),
+            *("merchant_id", "external_order_id_folded", "oms_order_id", "metadata_conflict", "rebound_id", "source"),
+            *("content_hash", "first_seen_at", "updated_at"),
+        ),
+    ),
+    (
+        "matching_salesorderitem",
+        (
+            *("order_id", "position", "external_item_id", "sku", "description", "quantity", "price", "currency"),
+            *("hs_code", "country_of_origin", "weight", "weight_unit", "merchant_id", "rebound_id"),
+        ),
+    ),
 )
 BLOCK = 1_000_000_000
 TABLES = {
@@ -77,7 +97,8 @@ class Order(msgspec.Struct):
     salesItems: list[Item] = []
 
 
-def typed() -> Callable[..., Iterable[bytes]]:
+def typed(tables: tuple[tuple[str, tuple[str, ...]], ...]) -> Callable[..., Iterable[bytes]]:
+    """Stores in these tables, given the names of their columns: `LEAN` ones, or the product's (`SAME`)."""
     held = threading.local()
     decoder = msgspec.json.Decoder(list[Order])
     # Keys without a look at the database: each process has a range of its own.
@@ -94,16 +115,19 @@ def typed() -> Callable[..., Iterable[bytes]]:
 
     def rows_of(orders: list[Order]) -> tuple[list[Any], list[Any]]:
         named = [(next(keys), order) for order in orders]
+        same = tables is SAME
         rows = [
             (
                 key,
                 order.clientOrderId,
                 order.clientOrderCreatedDate,
                 order.updatedAt,
-                msgspec.json.encode(order.customerAddress).decode(),
+                address if same else address.decode(),
                 msgspec.json.encode(order).decode(),
+                *(more_of(order) if same else ()),
             )
             for key, order in named
+            for address in (msgspec.json.encode(order.customerAddress),)
         ]
         items = [
             (
@@ -119,25 +143,30 @@ def typed() -> Callable[..., Iterable[bytes]]:
                 item.countryOfOrigin,
                 item.weight,
                 item.weightUnit,
+                *((MERCHANT, "") if same else ()),
             )
             for key, order in named
             for position, item in enumerate(order.salesItems)
         ]
         return rows, items
 
+    def more_of(order: Order) -> tuple[Any, ...]:
+        id_ = order.clientOrderId
+        return (MERCHANT, id_.casefold(), id_, "", "", "PUSHED", "", order.updatedAt, order.updatedAt)
+
     def store(body: bytes) -> int:
         rows, items = rows_of(decoder.decode(body))
         connection = connected()
-        tables = (("peer_order", ORDER_COLUMNS, rows), ("peer_item", ITEM_COLUMNS, items))
+        filled = [(*table, values) for table, values in zip(tables, (rows, items), strict=True)]
         if ON_SQLITE:
             connection.execute("BEGIN IMMEDIATE")
-            for table, columns, values in tables:
+            for table, columns, values in filled:
                 marks = ", ".join("?" * len(columns))
                 connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)  # noqa: S608
             connection.execute("COMMIT")
             return len(rows)
         with connection.transaction(), connection.cursor() as cursor:
-            for table, columns, values in tables:
+            for table, columns, values in filled:
                 with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
                     for value in values:
                         copy.write_row(value)
@@ -316,4 +345,4 @@ def serializer() -> Any:
 
 application: Any = None
 if "DATABASE_URL" in os.environ and os.environ.get("PEER"):
-    application = typed() if PEER == "typed" else serializer()
+    application = serializer() if PEER == "serializer" else typed(SAME if PEER == "same_rows" else LEAN)

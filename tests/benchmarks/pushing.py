@@ -30,11 +30,12 @@ ITEMS = 3
 CONNECTIONS = 4
 PATIENCE = 180.0  # seconds
 PRODUCT = "product"
-PEERS = ("serializer", "typed")
+PEERS = ("serializer", "same_rows", "lean_rows")
 TABLES_OF = {
     PRODUCT: ("matching_orderpush", "matching_salesorderitem", "matching_salesorder"),
     "serializer": ("peer_item", "peer_order"),
-    "typed": ("peer_item", "peer_order"),
+    "same_rows": ("matching_salesorderitem", "matching_salesorder"),
+    "lean_rows": ("peer_item", "peer_order"),
 }
 GROWN_ORDER = (
     "INSERT INTO matching_salesorder (id, merchant_id, external_order_id, external_order_id_folded, oms_order_id,"
@@ -137,9 +138,10 @@ class Pushing:
         self.merchant, self.token = _merchant()
         processes = 1 if self.made.kind == "sqlite" else 2  # the product's own defaults
         self.ports = {PRODUCT: started.serve(PRODUCT, self.environment)}
+        environment = self.environment | {"PEER_MERCHANT": str(self.merchant.pk)}
         for peer in PEERS:
             self.ports[peer] = started.serve_peer(
-                peer, self.environment, processes=processes, application="tests.benchmarks.order_peers:application"
+                peer, environment, processes=processes, application="tests.benchmarks.order_peers:application"
             )
 
     def drive(self, name: str, requests: list[bytes], *, connections: int = CONNECTIONS) -> Outcome:
@@ -151,7 +153,7 @@ class Pushing:
         found: dict[str, list[float]] = {name: [] for name in (*self.ports, "unchanged")}
         for number in range(-1, self.wanted.rounds):  # the first warms
             names = list(self.ports)
-            for name in names[number % 3 :] + names[: number % 3]:
+            for name in names[number % len(names) :] + names[: number % len(names)]:
                 self.made.clear(*TABLES_OF[name])
                 requests = batches(f"r{number}", 2 if number < 0 else count, token=self.token)
                 first = checked(name, self.drive(name, requests))
@@ -166,7 +168,7 @@ class Pushing:
         return found
 
     def _count(self, name: str, expected: int) -> None:
-        table = "matching_salesorder" if name == PRODUCT else "peer_order"
+        table = TABLES_OF[name][-1]
         stored = self.made.run(f"SELECT count(*) FROM {table}")  # noqa: S608  # two names, both ours
         if stored != expected:
             raise Broken(f"{name}: {stored} orders stored of {expected}")
