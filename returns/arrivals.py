@@ -9,8 +9,7 @@ from datetime import datetime
 from django.db.models import Case, F, PositiveIntegerField, QuerySet, When
 from django.utils import timezone
 
-from matching.references import references_are_due
-from matching.relay import relays_are_due
+from matching.errands import relaying_account, writing_shop
 from matching.services import returns_naming
 from merchants.models import Merchant, Shop
 from returns.bell import bell
@@ -21,8 +20,7 @@ from returns.models import Reason, Status, TikTokReturn
 def orders_pushed(merchant: Merchant, external_order_ids: Sequence[str]) -> None:
     """Called by the order API once a push is committed: returns may wait for these orders, and errands be queued."""
     wake_for_orders(merchant, external_order_ids)
-    now = timezone.now()
-    if relays_are_due(now=now) or references_are_due(now=now):
+    if relaying_account(merchant) or writing_shop(merchant):
         bell.ring()
 
 

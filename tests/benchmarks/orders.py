@@ -64,7 +64,6 @@ def targets_of(title: str, found: dict[str, Any]) -> list[Target]:
     return [
         Target(f"{title}: batch against the serializer", ratios(pushes, PRODUCT, "serializer"), least=2.5),
         Target(f"{title}: batch against COPY of the same rows", ratios(pushes, PRODUCT, "same_rows"), least=0.5),
-        Target(f"{title}: batch against COPY into lean tables", ratios(pushes, PRODUCT, "lean_rows"), least=0.5),
         Target(f"{title}: unchanged against first push", ratios(pushes, "unchanged", PRODUCT), least=2),
         Target(f"{title}: single push, p99", found["single"]["p99"], most=30, unit="ms"),
         Target(f"{title}: look-up, large against small", large["p50_ms"] / small["p50_ms"], most=1.3),
