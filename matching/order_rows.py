@@ -5,7 +5,7 @@ were checked: the database's constraints stand, a model's own `save` and validat
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -70,7 +70,5 @@ def new_keys(model: type[models.Model], count: int) -> Sequence[int]:
 
 def moments() -> Callable[[datetime | None], Any]:
     """What makes a time, or None, as the database takes it. Asked for once a batch: the connection is looked up."""
-    if connection.vendor == "sqlite":  # as Django would, in a third of the time
-        return lambda at: None if at is None else str(at.astimezone(UTC).replace(tzinfo=None))
     adapted: Callable[[datetime | None], Any] = connection.ops.adapt_datetimefield_value
     return adapted
