@@ -5,11 +5,13 @@ Where no Chromium is installed these tests are skipped, unless REQUIRE_BROWSER=1
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.core.handlers.wsgi import WSGIHandler
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -30,6 +32,25 @@ RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
     "resultTypes": ["violations"],  # the rest is most of what it would send
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_request_at_a_time() -> Iterator[None]:
+    """In memory, SQLite has one connection, which the live server's threads share: of two requests at once, one would
+    end the other's savepoint. Who waits long goes on all the same, since a request may wait for another one."""
+    turn, answer = threading.Lock(), WSGIHandler.__call__
+
+    def in_turn(self: WSGIHandler, *request: Any) -> Any:
+        has_turn = turn.acquire(timeout=2)
+        try:
+            return answer(self, *request)
+        finally:
+            if has_turn:
+                turn.release()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WSGIHandler, "__call__", in_turn)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +128,11 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[.
 def findings(page: Page) -> list[str]:
     """What axe finds wrong with the page as it stands, under WCAG 2.2 AA: rule, and the first places."""
     page.wait_for_load_state()
-    answer = Axe().run(page, options=RULES)
+    for patience in (500, 2000, 0):  # milliseconds, for what the page's own scripts are about to name
+        answer = Axe().run(page, options=RULES)
+        if not answer.response["violations"]:
+            return []
+        page.wait_for_timeout(patience)
     return [
         f"{each['id']}: {each['help']} at {[node['target'] for node in each['nodes'][:3]]}"
         for each in answer.response["violations"]
