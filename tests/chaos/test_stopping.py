@@ -121,6 +121,22 @@ with ends_within(60):
 """
 
 
+def test_end_that_is_asked_for_while_a_finalizer_runs_is_not_lost(tmp_path: Path) -> None:
+    """Python ignores what is raised there, and so the end that the signal's handler asks for."""
+    code = (
+        "import os, signal, time, weakref\n"
+        "from tests.chaos.ending import ends_within\n"
+        "class Thing: pass\n"
+        "thing = Thing()\n"
+        "weakref.finalize(thing, os.kill, os.getpid(), signal.SIGTERM)\n"
+        "with ends_within(100):\n"
+        "    del thing\n"
+        "    time.sleep(100)\n"
+    )
+    running = Watched("-c", code, log=tmp_path / "log")
+    assert (running.ends(), running.log.read_text()) == (128 + signal.SIGTERM, "")
+
+
 def test_process_that_nobody_stopped_does_not_outlive_the_run(tmp_path: Path) -> None:
     running = Watched("-c", UNKNOWN, log=tmp_path / "log")
     assert running.ends() == 3
