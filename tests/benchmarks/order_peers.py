@@ -3,7 +3,7 @@
 serializer  the usual way: a nested DRF serializer, `bulk_create` of orders and items, in lean tables of its own
 same_rows   msgspec decodes into types, COPY (SQLite: executemany) stores the rows that the product stores, in its
             tables; no framework, no authentication, no rule beyond the types, nothing encrypted, no conflict handled
-lean_rows   the same in lean tables of its own: half the columns, two indexes and no foreign key. The floor
+lean_rows   the same in lean tables of its own: half the columns, three indexes and no foreign key. The floor
 """
 
 import itertools
