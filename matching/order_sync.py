@@ -33,12 +33,13 @@ WRITTEN = frozenset({Result.CREATED, Result.CHANGED})
 
 
 class Pushed(Struct, frozen=True, gc=False):
-    """What became of one order of a push."""
+    """What became of one order of a push. `has_errand`: it is to be told elsewhere, to ReBound or to TikTok."""
 
     result: Result
     order_id: int
     external_order_id: str
     version_at: datetime | None
+    has_errand: bool
 
 
 def push_orders(
@@ -86,7 +87,12 @@ def push_orders(
                 now=now,
             )
     rows: dict[str, Held | SalesOrder] = {**same, **fresh, **held}
-    return [_pushed(rows[facts.external_order_id], results=results, facts=facts, newest=newest) for facts in orders]
+    told_tiktok = {id_ for id_, told in newest.items() if shop is not None and told.tiktok_order_id}
+    errands = newest if account is not None else told_tiktok
+    return [
+        _pushed(rows[facts.external_order_id], results=results, facts=facts, newest=newest, errands=errands)
+        for facts in orders
+    ]
 
 
 # One look an id, each by the unique index. Given all ids at once, PostgreSQL reads every order of the merchant where
@@ -168,12 +174,17 @@ def _decide(row: SalesOrder | Held, *, facts: OrderFacts) -> Result:
 
 
 def _pushed(
-    row: SalesOrder | Held, *, results: dict[str, Result], facts: OrderFacts, newest: dict[str, OrderFacts]
+    row: SalesOrder | Held,
+    *,
+    results: dict[str, Result],
+    facts: OrderFacts,
+    newest: dict[str, OrderFacts],
+    errands: Collection[str],
 ) -> Pushed:
     result = results[row.external_order_id]
     if newest[row.external_order_id] is not facts and facts.content_hash != newest[row.external_order_id].content_hash:
         result = Result.OUTDATED  # another version of it in the same push is the one that stands
-    return Pushed(result, row.pk, row.external_order_id, row.version_at)
+    return Pushed(result, row.pk, row.external_order_id, row.version_at, row.external_order_id in errands)
 
 
 def cancel_order(*, merchant: Merchant, external_order_id: str, now: datetime) -> SalesOrder | None:

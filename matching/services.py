@@ -57,6 +57,9 @@ class LookedUp:
     problem: str = ""
 
 
+RULE_COLUMNS = ("id_strip_prefix", "id_strip_suffix", "id_ignore_case", "id_trim_leading_zeros")  # of a shop
+
+
 def rules_of(shop: Shop) -> IdRules:
     return IdRules(
         strip_prefix=shop.id_strip_prefix,

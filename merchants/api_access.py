@@ -10,8 +10,9 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from merchants.models import ApiClient, ApiSecret, ApiToken, Merchant
 
@@ -127,19 +128,20 @@ def grant_token(secret: ApiSecret, *, scopes: list[str], now: datetime) -> tuple
     return token, issued
 
 
+@cache
+def live_tokens() -> QuerySet[ApiToken]:
+    """Tokens of secrets and clients that were not revoked. The query is made once: it stands before every call."""
+    live = ApiToken.objects.filter(secret__revoked_at__isnull=True, secret__client__revoked_at__isnull=True)
+    return live.select_related("secret__client__merchant")
+
+
 def authenticate(plain: str, *, now: datetime) -> ApiToken:
     """The live token, with its client and merchant. Raises AccessDeniedError."""
-    token = (
-        ApiToken.objects.select_related("secret__client__merchant")
-        .filter(
-            prefix=prefix_of(plain),
-            expires_at__gt=now,
-            secret__revoked_at__isnull=True,
-            secret__client__revoked_at__isnull=True,
-        )
-        .first()
-    )
-    if token is None or not hmac.compare_digest(token.digest, digest_of(plain)):
+    try:
+        token = live_tokens().get(prefix=prefix_of(plain), expires_at__gt=now)
+    except ApiToken.DoesNotExist as error:
+        raise AccessDeniedError from error
+    if not hmac.compare_digest(token.digest, digest_of(plain)):
         raise AccessDeniedError
     _note_use(token.secret, now=now)
     # A scope that was taken from the client ends at once, as a revoked secret does.

@@ -16,7 +16,8 @@ from merchants.wizard.urls import merchant_pages
 from rebound_tts import accounts
 from rebound_tts.field_names import translate_names
 from rebound_tts.ops import views as ops
-from returns.arrivals import orders_pushed
+from returns.arrivals import wake_for_orders
+from returns.bell import bell
 from returns.shop_figures import shop_figures
 from returns.trial_pages import TEST_RETURN
 from returns.webhooks import ReboundWebhook, TikTokWebhook
@@ -49,6 +50,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     re_path(r"^docs/?$", RedirectView.as_view(pattern_name="docs-orders")),
-    *order_api(on_arrival=orders_pushed),
+    *order_api(on_arrival=wake_for_orders, on_errands=bell.ring),
     *merchant_pages(steps=STEPS, figures=shop_figures),
 ]

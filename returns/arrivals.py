@@ -9,19 +9,11 @@ from datetime import datetime
 from django.db.models import Case, F, PositiveIntegerField, QuerySet, When
 from django.utils import timezone
 
-from matching.errands import relaying_account, writing_shop
-from matching.services import returns_naming
+from matching.services import RULE_COLUMNS, returns_naming
 from merchants.models import Merchant, Shop
 from returns.bell import bell
 from returns.late import look_now
 from returns.models import Reason, Status, TikTokReturn
-
-
-def orders_pushed(merchant: Merchant, external_order_ids: Sequence[str]) -> None:
-    """Called by the order API once a push is committed: returns may wait for these orders, and errands be queued."""
-    wake_for_orders(merchant, external_order_ids)
-    if relaying_account(merchant) or writing_shop(merchant):
-        bell.ring()
 
 
 def wake_for_orders(merchant: Merchant, external_order_ids: Sequence[str]) -> None:
@@ -47,7 +39,7 @@ def wake(*, merchant: Merchant, external_order_ids: Iterable[str], now: datetime
     """
     ids = list(external_order_ids)
     woken = 0
-    for shop in Shop.objects.for_merchant(merchant):
+    for shop in merchant.shops.only("merchant", *RULE_COLUMNS):
         returns = returns_naming(shop=shop, external_order_ids=ids)
         if not returns:
             continue

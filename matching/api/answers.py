@@ -3,30 +3,49 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from matching.match_coverage import LACKS, MatchCoverage
 from matching.matcher import Outcome
 from matching.models import ADDRESS_MORE, Errand, Match, SalesOrder, SalesOrderItem
 from matching.order_body import order_warnings
+from matching.order_facts import OrderFacts
 from matching.order_fields import MetadataConflictError, MetadataShapeError, read_metadata
-from matching.order_sync import Pushed
+from matching.order_sync import Pushed, Result
 from merchants.models import Merchant
 from rebound_tts.clients.rebound_orders import ADDRESS_NAMES
 
 
-def order_answer(merchant: Merchant, pushed: Pushed) -> dict[str, Any]:
-    """The answer to a push: what ReBound answers, and what became of it."""
-    order = SalesOrder.objects.for_merchant(merchant).get(pk=pushed.order_id)
-    metadata = _item_metadata(order.payload)
-    items = [item for item in order.items.order_by("position") if item.removed_at is None]
+class Item(Protocol):
+    """An item as the answer to a push shows it: its row, or those columns of it."""
+
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def sku(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def external_item_id(self) -> str | None: ...
+
+
+def order_answer(merchant: Merchant, pushed: Pushed, *, facts: OrderFacts) -> dict[str, Any]:
+    """The answer to a push: what ReBound answers, and what became of it. `facts`: what was pushed."""
+    if pushed.result is Result.OUTDATED:  # another version of it is what we hold
+        order = SalesOrder.objects.for_merchant(merchant).get(pk=pushed.order_id)
+        payload, warnings = order.payload, warnings_of(order)
+    else:
+        payload, warnings = facts.payload, warnings_of_facts(facts)
+    metadata = _item_metadata(payload)
+    items = SalesOrderItem.objects.filter(merchant=merchant, order=pushed.order_id, removed_at=None)
+    found = items.order_by("position").values_list("pk", "sku", "quantity", "external_item_id", named=True)
     return {
-        "id": str(order.pk),
-        "clientOrderId": order.external_order_id,
-        "salesItems": [_item_answer(item, metadata=metadata) for item in items],
-        "clientMetadata": order.payload.get("clientMetadata"),
+        "id": str(pushed.order_id),
+        "clientOrderId": pushed.external_order_id,
+        "salesItems": [_item_answer(item, metadata=metadata) for item in found],
+        "clientMetadata": payload.get("clientMetadata"),
         "result": pushed.result.value,
-        "warnings": warnings_of(order),
+        "warnings": warnings,
     }
 
 
@@ -85,6 +104,12 @@ def warnings_of(order: SalesOrder) -> list[dict[str, Any]]:
     return [warning.as_json() for warning in order_warnings(order.payload, address_more=more)]
 
 
+def warnings_of_facts(facts: OrderFacts) -> list[dict[str, Any]]:
+    if not facts.may_warn:
+        return []
+    return [warning.as_json() for warning in order_warnings(facts.payload, address_more=facts.address_more)]
+
+
 def coverage_answer(coverage: MatchCoverage) -> dict[str, Any]:
     return {
         "since": _time(coverage.since),
@@ -115,7 +140,7 @@ def coverage_answer(coverage: MatchCoverage) -> dict[str, Any]:
     }
 
 
-def _item_answer(item: SalesOrderItem, *, metadata: dict[str, Any]) -> dict[str, Any]:
+def _item_answer(item: Item, *, metadata: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": str(item.pk),
         "sku": item.sku,

@@ -15,11 +15,11 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from matching.api import bodies, schema
-from matching.api.answers import order_answer
+from matching.api.answers import order_answer, warnings_of_facts
 from matching.api.authentication import ClientView
 from matching.api.idempotency import once
 from matching.findings import Code, Finding
-from matching.order_body import OrderFacts, check_order, order_warnings
+from matching.order_body import OrderFacts, check_order
 from matching.order_sync import WRITTEN, Pushed, Result
 from matching.push_log import Refused, note_push, note_unreadable, receive_push
 from merchants.models import ApiScope, Merchant
@@ -29,6 +29,7 @@ from rebound_tts.problems import Problem, answer, problem_response
 logger = logging.getLogger(__name__)
 
 Arrival = Callable[[Merchant, Sequence[str]], None]
+Ring = Callable[[], object]
 LARGEST_BATCH = 5 * 1024 * 1024  # bytes
 UNREADABLE = frozenset({400, 413, 415})
 
@@ -37,11 +38,17 @@ def nobody_waits(merchant: Merchant, external_order_ids: Sequence[str]) -> None:
     """What happens on arrival where nobody is told."""
 
 
+def nobody_runs() -> None:
+    """What happens where errands are queued and nobody is told."""
+
+
 class PushView(ClientView):
-    """A view that stores orders and tells, once they are committed, which of them are new or changed."""
+    """A view that stores orders and tells, once they are committed, which of them are new or changed, and whether that
+    is to be told elsewhere."""
 
     scopes: ClassVar[Any] = {"POST": ApiScope.ORDERS_WRITE, "PUT": ApiScope.ORDERS_WRITE}
     on_arrival: Arrival = staticmethod(nobody_waits)
+    on_errands: Ring = staticmethod(nobody_runs)
 
     call: str
 
@@ -56,18 +63,20 @@ class PushView(ClientView):
         )
         for result, number in Counter(each.result for each in pushed).items():
             count("order_pushes", number, result=result)
-        news = {each.external_order_id for each in pushed if each.result in WRITTEN}
+        news = [each for each in pushed if each.result in WRITTEN]
         if news:
-            self._tell(sorted(news))
+            self._tell(news)
         return pushed
 
-    def _tell(self, external_order_ids: list[str]) -> None:
+    def _tell(self, news: list[Pushed]) -> None:
         try:
-            self.on_arrival(self.merchant, external_order_ids)
+            self.on_arrival(self.merchant, sorted({each.external_order_id for each in news}))
+            if any(each.has_errand for each in news):
+                self.on_errands()
         except Exception:
             # The orders are committed: an error here would make the sender repeat a push that has worked. Whoever
             # waits for an order looks by itself, too.
-            logger.exception("orders arrived and nobody could be told", extra={"orders": len(external_order_ids)})
+            logger.exception("orders arrived and nobody could be told", extra={"orders": len(news)})
 
     def refuse(self, error: Exception, context: Any) -> HttpResponse:
         problem = self.problem_of(error)
@@ -96,7 +105,7 @@ class PushView(ClientView):
         [pushed] = self.push([checked])
         # 201 says "created" to a client made for ReBound; everything else is 200, whether something changed or not.
         status = 201 if pushed.result is Result.CREATED else 200
-        return answer(order_answer(self.merchant, pushed), status)
+        return answer(order_answer(self.merchant, pushed, facts=checked), status)
 
 
 class Orders(PushView):
@@ -143,7 +152,7 @@ class Batch(PushView):
                 counts[result] += 1
                 status = 201 if done.result is Result.CREATED else 200
                 outcome = {"id": str(done.order_id), "status": status, "result": result, "errors": []}
-                outcome["warnings"] = _warnings(order.checked)
+                outcome["warnings"] = warnings_of_facts(order.checked)
             results.append({"index": index, "clientOrderId": order.client_order_id, **outcome})
         # 200 as soon as the batch was read: each order's own status stands beside it.
         if counts["rejected"]:
@@ -192,14 +201,8 @@ def _verdict(order: bodies.Arrived) -> dict[str, Any]:
         "clientOrderId": order.client_order_id,
         "valid": isinstance(facts, OrderFacts),
         "errors": order.errors,
-        "warnings": _warnings(facts) if isinstance(facts, OrderFacts) else [],
+        "warnings": warnings_of_facts(facts) if isinstance(facts, OrderFacts) else [],
     }
-
-
-def _warnings(facts: OrderFacts) -> list[dict[str, Any]]:
-    if not facts.may_warn:
-        return []
-    return [warning.as_json() for warning in order_warnings(facts.payload, address_more=facts.address_more)]
 
 
 def _with_path(checked: OrderFacts | list[Finding], *, body: Any, must_be: str) -> OrderFacts | list[Finding]:

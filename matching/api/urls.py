@@ -10,7 +10,7 @@ from drf_spectacular.views import (
 )
 
 from matching.api import conformance, pages
-from matching.api.orders import Arrival, Batch, Validate, nobody_waits
+from matching.api.orders import Arrival, Batch, Ring, Validate, nobody_runs, nobody_waits
 from matching.api.reading import Coverage, OneOrder, OrderList, WhoAmI
 from matching.api.schema import documented_token
 from merchants.oauth import TokenView
@@ -39,21 +39,19 @@ def swagger_page() -> Any:
     return SpectacularSwaggerSplitView.as_view(url_name="openapi-json", template_name="docs/api.html")
 
 
-def order_api(*, on_arrival: Arrival = nobody_waits) -> list[Any]:
-    """The addresses. `on_arrival(merchant, external_order_ids)` is called once new or changed orders are committed."""
+def order_api(*, on_arrival: Arrival = nobody_waits, on_errands: Ring = nobody_runs) -> list[Any]:
+    """The addresses. `on_arrival(merchant, external_order_ids)` is called once new or changed orders are committed, and
+    `on_errands()` where they are to be told elsewhere."""
+    told = {"on_arrival": on_arrival, "on_errands": on_errands}
     return [
         path("oauth2/token", Token.as_view(), name="token"),
         path("api/v1/oauth2/token", Token.as_view()),
         path("api/v1/whoami", WhoAmI.as_view(), name="whoami"),
         path("api/v1/match-coverage", Coverage.as_view(), name="match-coverage"),
-        path("api/v1/sales-orders", OrderList.as_view(on_arrival=on_arrival), name="orders"),
-        path("api/v1/sales-orders:batch", Batch.as_view(on_arrival=on_arrival), name="orders-batch"),
+        path("api/v1/sales-orders", OrderList.as_view(**told), name="orders"),
+        path("api/v1/sales-orders:batch", Batch.as_view(**told), name="orders-batch"),
         path("api/v1/sales-orders:validate", Validate.as_view(), name="orders-validate"),
-        path(
-            "api/v1/sales-orders/<any_text:client_order_id>",
-            OneOrder.as_view(on_arrival=on_arrival),
-            name="order",
-        ),
+        path("api/v1/sales-orders/<any_text:client_order_id>", OneOrder.as_view(**told), name="order"),
         path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi-json"),
         path("api/v1/openapi.yaml", SpectacularYAMLAPIView.as_view(), name="openapi-yaml"),
         re_path(r"^(?:api|oauth2)(?:/|$)", NothingHere.as_view()),

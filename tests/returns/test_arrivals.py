@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 from matching.models import SalesOrder
 from matching.relay import claim_relays, relay
 from merchants.api_access import create_client
-from merchants.models import ReboundAccount
+from merchants.models import ReboundAccount, Shop
 from returns import tasks
 from returns.arrivals import wake_for_orders
 from returns.models import TikTokReturn
@@ -31,10 +31,10 @@ def push(client: Client, cast):
     granted = client.post("/oauth2/token", urlencode(form), content_type="application/x-www-form-urlencoded")
     token = granted.json()["access_token"]
 
-    def push(bought, *items: tuple[str, str, str, int]):
+    def push(bought, *items: tuple[str, str, str, int], **metadata: str):
         body = {
             "clientOrderId": bought.external_order_id,
-            "clientMetadata": {"omsOrderId": bought.external_order_id},
+            "clientMetadata": {"omsOrderId": bought.external_order_id} | metadata,
             "salesItems": [
                 {"sku": sku, "price": price, "quantity": quantity, "clientMetadata": {"omsItemId": oms_item_id}}
                 for oms_item_id, sku, price, quantity in items
@@ -142,6 +142,20 @@ def test_push_rings_for_its_relay(story, cast, push, bell):
     OrmQ.objects.all().delete()
     bell._rang_at = float("-inf")
     assert tasks.sweep() is True  # had the bell been lost
+
+
+def test_push_rings_for_a_reference_to_write(story, cast, push, bell):
+    Shop.objects.filter(pk=cast.oms.shop.pk).update(writes_references=True)
+    bought = story.buys(cast.oms, ("mug", "9.00", 1))
+    push(bought, ("mug-1", "mug", "9.00", 1))
+    assert bell.is_due() is True  # it names no order of TikTok's
+    push(bought, ("mug-1", "mug", "9.00", 1), ttsOrderId=bought.order_id)
+    assert bell.is_due() is False
+
+
+def test_push_that_nobody_waits_for_rings_nothing(story, cast, push, bell):
+    push(story.buys(cast.oms, ("mug", "9.00", 1)), ("mug-1", "mug", "9.00", 1))
+    assert bell.is_due() is True
 
 
 def test_order_that_the_oms_pushed_to_rebound_wakes_the_return_that_waits_for_it(story, waiting, clock):

@@ -101,8 +101,8 @@ def test_a_single_push_takes_few_queries(oms: Oms) -> None:
             oms.push(order(items=items))
         return len(found)
 
-    assert queries(1) <= 17
-    assert queries(1) <= 10  # unchanged
+    assert queries(1) <= 14
+    assert queries(1) <= 9  # unchanged
     assert queries(2) == queries(30)
 
 
