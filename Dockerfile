@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
-# The product as one image: `serve` for the web, `work` for the workers, `migrate` once a release. Nothing is written
-# into it when it runs, so that its file system can be read-only; /tmp is the only folder it needs to write to.
+# The product as one image: `serve` for the web, `work` for the workers (or `run` for both), `migrate` once a release.
+# Nothing is written into it when it runs, so that its file system can be read-only; /tmp is the only folder it needs to
+# write to.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

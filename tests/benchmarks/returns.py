@@ -57,6 +57,14 @@ def show_queries(title: str, counted: dict[str, dict[str, int]]) -> None:
     show(f"{title}, queries of one return", ("", "queries", "BEGIN and the like"), rows)
 
 
+def show_idle(title: str, measured: dict[str, dict[str, float]]) -> None:
+    rows = [
+        (command, *(f"{each[name]:.1f}" for name in ("pss_mb", "rss_mb", "cpu_percent")))
+        for command, each in sorted(measured.items())
+    ]
+    show(f"{title}, idle after a few returns", ("", "PSS MB", "RSS MB", "% of a core"), rows)
+
+
 def targets_of(title: str, found: dict[tuple[int, int, float], Round], *, measured: dict[str, Any]) -> list[Target]:
     """The targets of performance.md for which there is a round."""
     targets: list[Target] = []
@@ -82,9 +90,9 @@ def targets_of(title: str, found: dict[tuple[int, int, float], Round], *, measur
     targets.append(Target(f"{title}: queries of the longest step", most, most=MOST_QUERIES_A_STEP))
     calls = max(each["calls"] for each in found.values())
     targets.append(Target(f"{title}: remote calls a return", calls, most=MOST_CALLS))
-    idle = measured["idle"]
-    targets.append(Target(f"{title}: idle, memory of web and workers", idle["pss_mb"], most=200, unit="MB"))
-    targets.append(Target(f"{title}: idle, share of a core", idle["cpu_percent"], most=3, unit="%"))
+    idle = measured["idle"]["run"]
+    targets.append(Target(f"{title}: idle, memory of `run`", idle["pss_mb"], most=200, unit="MB"))
+    targets.append(Target(f"{title}: idle, share of a core of `run`", idle["cpu_percent"], most=3, unit="%"))
     return targets
 
 
@@ -98,6 +106,7 @@ def main() -> int:
         found = medians(measured["rounds"])
         show_rounds(title, found, count=wanted.rounds)
         show_queries(title, measured["queries"])
+        show_idle(title, measured["idle"])
         targets += targets_of(title, found, measured=measured)
     show_targets(targets, quick=wanted.quick)
     return 0

@@ -61,6 +61,13 @@ class Servers(Processes):
     def work(self, name: str, environment: dict[str, str]) -> None:
         self.start(name, "manage.py", "work", environment=environment)
 
+    def run(self, name: str, environment: dict[str, str]) -> int:
+        """`manage.py run`: web server and workers in one. Answers its port."""
+        port = free_port()
+        self.start(name, "manage.py", "run", "--port", str(port), environment=environment)
+        self.wait_for(name, f"http://127.0.0.1:{port}/livez")
+        return port
+
     def serve_peer(
         self,
         peer: str,

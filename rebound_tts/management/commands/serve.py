@@ -28,24 +28,29 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        os.chdir(settings.BASE_DIR)
+        server = web_server(Granian, host=host, port=port)
         os.environ["SERVE_PID"] = str(os.getpid())  # see wsgi.py
-        if not settings.DEBUG:  # with it, they are served from where they stand
-            gather_static_files(Path(settings.STATIC_ROOT))
-        server = Granian(
-            "rebound_tts.wsgi:application",
-            address=host,
-            port=port,
-            interface=Interfaces.WSGI,
-            workers=settings.WEB_PROCESSES,
-            blocking_threads=settings.WEB_THREADS,
-            respawn_failed_workers=True,  # without it granian ends when a worker dies
-            workers_kill_timeout=30,
-            websockets=False,
-            log_level=LogLevels.warning,
-        )
         share_what_is_loaded()
         server.serve()
+
+
+def web_server(kind: type[Any], *, host: str, port: int) -> Any:
+    """A server of this kind, granian's or one made of it, for which the static files are gathered."""
+    os.chdir(settings.BASE_DIR)
+    if not settings.DEBUG:  # with it, they are served from where they stand
+        gather_static_files(Path(settings.STATIC_ROOT))
+    return kind(
+        "rebound_tts.wsgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=settings.WEB_PROCESSES,
+        blocking_threads=settings.WEB_THREADS,
+        respawn_failed_workers=True,  # without it granian ends when a worker dies
+        workers_kill_timeout=30,
+        websockets=False,
+        log_level=LogLevels.warning,
+    )
 
 
 def gather_static_files(folder: Path) -> None:

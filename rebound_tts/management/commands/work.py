@@ -6,29 +6,25 @@ is killed. Stops gracefully on SIGTERM and SIGINT, and leaves no process behind.
 """
 
 import contextlib
-import gc
 import logging
-import multiprocessing
 import os
 import signal
 import socket
-import sys
 import time
-import uuid
+from collections.abc import Iterator
 from datetime import datetime
-from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
-from django_q.cluster import Sentinel
 
 from matching.coverage.running import next_check
 from matching.models import OrderRelay
 from matching.relay import next_relay
 from rebound_tts.checks import connections_given, connections_wanted
+from rebound_tts.cluster import kill_group, start_cluster, stop_cluster
 from rebound_tts.lifeline import forks_end_with_parent
 from rebound_tts.ops.models import Heartbeat, beat, is_heard
 from rebound_tts.ops.retention import look_after
@@ -41,10 +37,6 @@ SWEEP_SECONDS = 1.0
 UPKEEP_SECONDS = 10.0
 FROZEN_SECONDS = 10.0  # the same work at the head of the list for so long, with bells rung
 NOTHING: tuple[int | None, ...] = (None, None, None, None)
-GRACE_SECONDS = 30.0  # for work in hand, after which the group is killed
-# Threads that carry returns compute in turns of so many seconds, between calls. At Python's 0.005 a tenth of the
-# processor goes into handing the turn around.
-TURN_SECONDS = 0.05
 MACHINE = socket.gethostname()
 WORKER = f"{MACHINE}:{os.getpid()}"
 
@@ -65,45 +57,54 @@ class Command(BaseCommand):
                 raise CommandError(f"No supervisor was heard on {MACHINE} in the last minute.")
             return
         self.stopping = False
-        self.looked_after = float("-inf")
         forks_end_with_parent()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        watch = Watch()
-        # Once before the fork: what it loads and remembers is shared with the cluster's processes.
-        self._look(watch)
-        self._look_after()
-        cluster = start_cluster()
-        try:
+        with supervised() as supervisor:
             while not self.stopping:
                 time.sleep(SWEEP_SECONDS)
-                frozen = self._look(watch)
-                self._look_after()
-                if not cluster.is_alive() or frozen:
-                    logger.error("the workers ended or froze; starting anew", extra={"frozen": frozen})
-                    kill_group(cluster)
-                    cluster = start_cluster()
-                    watch.start_over()
-        finally:
-            stop_cluster(cluster)
-            with contextlib.suppress(DatabaseError):
-                Heartbeat.objects.filter(worker=WORKER).delete()
+                supervisor.look()
 
-    def _look(self, watch: "Watch") -> bool:
-        """Ring where anything is due. Answers whether the workers stand still."""
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+
+class Supervisor:
+    """Keeps a cluster at work, as long as somebody lets it `look` every second."""
+
+    def __init__(self) -> None:
+        self._watch = Watch()
+        self._looked_after = float("-inf")
+        # Once before the fork: what it loads and remembers is shared with the cluster's processes.
+        self._sweep()
+        self._look_after()
+        self.cluster = start_cluster()
+
+    def look(self) -> None:
+        """Ring where anything is due, and start the cluster anew if it ended or froze."""
+        frozen = self._sweep()
+        self._look_after()
+        if not self.cluster.is_alive() or frozen:
+            logger.error("the workers ended or froze; starting anew", extra={"frozen": frozen})
+            kill_group(self.cluster)
+            self.cluster = start_cluster()
+            self._watch.start_over()
+
+    def _sweep(self) -> bool:
+        """Answers whether the workers stand still."""
         try:
             close_old_connections()
             if sweep():
-                return watch.is_frozen(time.monotonic())
-            watch.start_over()
+                return self._watch.is_frozen(time.monotonic())
+            self._watch.start_over()
         except DatabaseError:
             logger.exception("the sweep could not reach the database; it goes on")
         return False
 
     def _look_after(self) -> None:
-        if time.monotonic() - self.looked_after < UPKEEP_SECONDS:
+        if time.monotonic() - self._looked_after < UPKEEP_SECONDS:
             return
-        self.looked_after = time.monotonic()
+        self._looked_after = time.monotonic()
         try:
             if beat(worker=WORKER, now=timezone.now()):
                 warn_of_connections(now=timezone.now())
@@ -112,8 +113,17 @@ class Command(BaseCommand):
         except DatabaseError:
             logger.exception("the upkeep could not reach the database; it goes on")
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
+
+@contextlib.contextmanager
+def supervised() -> Iterator[Supervisor]:
+    """A cluster at work, which is stopped in the end, and the heartbeat with it."""
+    supervisor = Supervisor()
+    try:
+        yield supervisor
+    finally:
+        stop_cluster(supervisor.cluster)
+        with contextlib.suppress(DatabaseError):
+            Heartbeat.objects.filter(worker=WORKER).delete()
 
 
 def warn_of_connections(*, now: datetime) -> None:
@@ -125,52 +135,6 @@ def warn_of_connections(*, now: datetime) -> None:
             "PostgreSQL may run out of connections: raise its max_connections",
             extra={"sets_of_workers": sets, "wanted": wanted, "given": given},
         )
-
-
-def start_cluster() -> BaseProcess:
-    """A fork of this process: the cluster's processes share what it has imported instead of loading it again."""
-    connections.close_all()  # a connection must not be used from both sides of a fork
-    gc.freeze()  # a collection in a child would write to, and so copy, every page of what is shared
-    cluster = multiprocessing.get_context("fork").Process(target=run_cluster)
-    cluster.start()
-    return cluster
-
-
-def run_cluster() -> None:
-    os.setsid()  # what is killed is the group, so that no process of it is left
-    sys.setswitchinterval(TURN_SECONDS)
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-    Cluster()  # until it is stopped
-
-
-class Flag:
-    """What django-q2 takes an event of several processes for, here of one process: a signal's handler may set it."""
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def is_set(self) -> bool:
-        return self._is_set
-
-    def set(self) -> None:
-        self._is_set = True
-
-    def wait(self, seconds: float) -> bool:
-        if not self._is_set:
-            time.sleep(seconds)
-        return self._is_set
-
-
-class Cluster(Sentinel):
-    """django-q2's sentinel without the process that it keeps above it, which only waits and takes 14 MB."""
-
-    def __init__(self) -> None:
-        super().__init__(stop_event=Flag(), start_event=Flag(), cluster_id=uuid.uuid4())
-
-    def start(self) -> None:
-        """Called by the constructor, which has left SIGTERM to its default just before."""
-        signal.signal(signal.SIGTERM, lambda number, frame: self.stop_event.set())
-        super().start()
 
 
 class Watch:
@@ -203,18 +167,3 @@ def oldest_work() -> tuple[int | None, ...]:
     # Their leases are long: one whose worker died must not hide that returns are not taken.
     relay = None if OrderRelay.objects.in_hand(now=now).exists() else next_relay(now=now)
     return event, due, relay, next_check(now=now)
-
-
-def stop_cluster(cluster: BaseProcess) -> None:
-    """Ask its sentinel alone, which is graceful (the whole group at once hangs it); then make sure."""
-    cluster.terminate()
-    cluster.join(GRACE_SECONDS)
-    kill_group(cluster)
-
-
-def kill_group(cluster: BaseProcess) -> None:
-    if cluster.pid is not None:
-        with contextlib.suppress(ProcessLookupError):  # it has no group yet, or is gone
-            os.killpg(cluster.pid, signal.SIGKILL)
-    cluster.kill()
-    cluster.join()
