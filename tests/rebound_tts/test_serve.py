@@ -1,6 +1,7 @@
 """`manage.py serve` of a fresh installation: it gathers the static files, without which no page is shown."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from rebound_tts import settings as product
+from rebound_tts.demo.processes import free_port
 from rebound_tts.management.commands import serve
 
 # Gathering is a fork, of what in a test has threads and outside of it has none.
@@ -22,6 +24,11 @@ def folder(settings: Any, tmp_path: Path) -> Path:
     settings.STORAGES = product.STORAGES
     settings.STATIC_ROOT = str(tmp_path / "staticfiles")
     return tmp_path / "staticfiles"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
 
 
 @pytest.fixture
@@ -43,10 +50,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_pages_are_there_without_a_further_command(folder: Path, answers: list[int]) -> None:
-    call_command("serve")
+def test_pages_are_there_without_a_further_command(folder: Path, answers: list[int], port: int) -> None:
+    call_command("serve", port=port)
     made_at = (folder / NAMES).stat().st_mtime_ns
-    call_command("serve")
+    call_command("serve", port=port)
     assert (answers, (folder / NAMES).stat().st_mtime_ns) == ([200, 200], made_at)  # the second time, nothing is to do
 
 
@@ -69,12 +76,25 @@ def test_files_of_another_version_are_gathered_anew(folder: Path, settings: Any,
     assert (folder / later.name).read_text() == "b {}"
 
 
-def test_folder_that_cannot_be_written_is_named_with_the_remedy(folder: Path, answers: list[int]) -> None:
+def test_folder_that_cannot_be_written_is_named_with_the_remedy(folder: Path, answers: list[int], port: int) -> None:
     folder.write_text("a file, where a folder should be")
     with pytest.raises(CommandError) as caught:
-        call_command("serve")
+        call_command("serve", port=port)
     assert str(caught.value) == (
         f"The static files cannot be gathered in {folder} (File exists). Run `python manage.py collectstatic "
         "--noinput` as a user who may write there, then start again."
+    )
+    assert answers == []
+
+
+@pytest.mark.parametrize("command", ["serve", "run"])
+def test_port_that_is_taken_is_named_with_the_remedy(folder: Path, answers: list[int], command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError) as caught:
+            call_command(command, port=port)
+    assert str(caught.value) == (
+        f"Nothing can be served at 127.0.0.1, port {port} (Address already in use). Stop what listens there, or choose "
+        "another --port or --host."
     )
     assert answers == []

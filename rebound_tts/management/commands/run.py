@@ -46,7 +46,7 @@ class Server(Granian):  # type: ignore[misc,valid-type]  # one of two classes, b
         try:
             self.serve()
         except Exception:
-            self.shutdown()  # or web workers would be waited for without an end
+            self._stop_workers()  # or they would be waited for without an end
             raise
 
     def shutdown(self, exit_code: int = 0) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import gc
 import multiprocessing
 import os
+import socket
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
@@ -36,6 +37,7 @@ class Command(BaseCommand):
 
 def web_server(kind: type[Any], *, host: str, port: int) -> Any:
     """A server of this kind, granian's or one made of it, for which the static files are gathered."""
+    must_be_free(host, port)
     os.chdir(settings.BASE_DIR)
     if not settings.DEBUG:  # with it, they are served from where they stand
         gather_static_files(Path(settings.STATIC_ROOT))
@@ -51,6 +53,21 @@ def web_server(kind: type[Any], *, host: str, port: int) -> Any:
         websockets=False,
         log_level=LogLevels.warning,
     )
+
+
+def must_be_free(host: str, port: int) -> None:
+    """granian shares a port with another granian, and ends with a trace of its own where it cannot listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        said = str(getattr(error, "strerror", None) or error).partition(" (while")[
+            0
+        ]  # what follows names the address again
+        raise CommandError(
+            f"Nothing can be served at {host}, port {port} ({said}). Stop what listens there, or choose another --port "
+            "or --host."
+        ) from error
 
 
 def gather_static_files(folder: Path) -> None:
