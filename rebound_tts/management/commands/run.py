@@ -10,25 +10,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 from granian import Granian
 
 from rebound_tts.lifeline import forks_end_with_parent
-from rebound_tts.management.commands.serve import share_what_is_loaded, web_server
+from rebound_tts.management.commands import serve
 from rebound_tts.management.commands.work import SWEEP_SECONDS, supervised
 
 
-class Command(BaseCommand):
+class Command(serve.Command):
     help = "Serve the web pages and run the queue's workers, in the foreground: `serve` and `work` in less memory."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
-
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        server = web_server(Server, host=host, port=port)
-        share_what_is_loaded()
+        server = serve.web_server(Server, host=host, port=port)
+        serve.share_what_is_loaded()
         forks_end_with_parent()
         with supervised() as supervisor:
             # A web worker that is forked later must not find a connection of ours.
