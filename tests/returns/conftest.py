@@ -52,8 +52,9 @@ def return_event(*, shop_id: str, return_id: str, order_id: str, **changes: Any)
 
 
 @pytest.fixture(autouse=True)
-def bell(monkeypatch: pytest.MonkeyPatch) -> Bell:
-    """The process's bell, as if it had never rung."""
+def bell(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bell:
+    """The process's bell, as if it had never rung; once it did, it is silent for longer than a test takes."""
+    settings.BELL_SECONDS = 60.0
     monkeypatch.setattr(bell_module.bell, "_rang_at", float("-inf"))
     return bell_module.bell
 
