@@ -94,7 +94,8 @@ class Running:
         self.process.kill()
         self.process.wait()
         for number in self.alive():
-            os.kill(number, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended with its parent just now
+                os.kill(number, signal.SIGKILL)
 
     @contextlib.contextmanager
     def database(self) -> Iterator[sqlite3.Connection]:

@@ -61,9 +61,7 @@ def must_be_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except (OSError, OverflowError) as error:
-        said = str(getattr(error, "strerror", None) or error).partition(" (while")[
-            0
-        ]  # what follows names the address again
+        said, *_ = str(getattr(error, "strerror", None) or error).split(" (while")  # that names the address again
         raise CommandError(
             f"Nothing can be served at {host}, port {port} ({said}). Stop what listens there, or choose another --port "
             "or --host."
