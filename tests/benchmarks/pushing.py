@@ -218,11 +218,17 @@ class Pushing:
             return 0
         return int(self.made.run("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
 
+    def _batch_rate(self, name: str) -> float:
+        """Orders a second of batches pushed now, for what is measured next to them."""
+        requests = batches(name, 2 if self.wanted.quick else 24, token=self.token)
+        return len(requests) * BATCH / checked(name, self.drive(PRODUCT, requests)).seconds
+
     def imports(self) -> list[dict[str, float]]:
-        """Memory and speed of imports of several sizes, by the command as it is shipped."""
+        """Memory and speed of imports of several sizes, by the command as it is shipped, between batches."""
         rows = int(os.environ.get("IMPORT_ROWS", 6_000 if self.wanted.quick else 1_000_000))
         found = []
         for count in (rows // 4, rows):
+            before = self._batch_rate(f"before-{count}")
             with tempfile.TemporaryDirectory(prefix="rebound-bench-") as folder:
                 path = Path(folder) / "orders.csv"
                 _write_csv(path, orders=count // ITEMS, name=f"import-{count}")
@@ -236,7 +242,11 @@ class Pushing:
                 process.returncode = os.waitstatus_to_exitcode(status)
                 if process.returncode:
                     raise Broken(f"the import ended with {process.returncode}")
-                found.append({"rows": count, "orders_a_second": count / ITEMS / seconds, "memory_mb": _peak_mb(used)})
+                rate = count / ITEMS / seconds
+                beside = statistics.mean((before, self._batch_rate(f"after-{count}")))
+                found.append(
+                    {"rows": count, "orders_a_second": rate, "memory_mb": _peak_mb(used), "slower": beside / rate}
+                )
         return found
 
     def look_ups(self) -> list[dict[str, float]]:
