@@ -315,14 +315,9 @@ SPECTACULAR_SETTINGS = {
     ),
     "VERSION": "1.2.0",
     "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PUBLIC": True,
     "PREPROCESSING_HOOKS": ["matching.api.schema.only_documented"],
     "POSTPROCESSING_HOOKS": ["matching.api.schema.add_components"],
     "PATH_CONVERTER_OVERRIDES": {"any_text": {"type": "string", "minLength": 1, "maxLength": 255}},
-    "SWAGGER_UI_DIST": "SIDECAR",  # no outside host
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 # Requests that one client of the order API may send, a batch counting once; see merchants/api_limits.py.
 ORDER_PUSHES_PER_MINUTE = number("ORDER_PUSHES_PER_MINUTE", 6000, least=1, most=1_000_000)

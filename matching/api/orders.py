@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from matching.api import bodies, schema
+from matching.api import bodies
 from matching.api.answers import order_answer, warnings_of_facts
 from matching.api.authentication import ClientView
 from matching.api.idempotency import once
@@ -114,7 +114,6 @@ class Orders(PushView):
     call = "POST"
     http_method_names = ["post"]
 
-    @schema.create_order
     def post(self, request: Request) -> HttpResponse:
         raw = self.read_body(request)
         return once(
@@ -132,7 +131,6 @@ class Batch(PushView):
     http_method_names = ["post"]
     largest_body = LARGEST_BATCH
 
-    @schema.push_batch
     def post(self, request: Request) -> HttpResponse:
         raw = self.read_body(request)
         return once(request, client=self.client, body=raw, act=lambda: self._push(bodies.read_many(request, raw)))
@@ -167,7 +165,6 @@ class Validate(ClientView):
     scopes: ClassVar[Any] = {"POST": ApiScope.ORDERS_WRITE}
     largest_body = LARGEST_BATCH
 
-    @schema.validate_orders
     def post(self, request: Request) -> HttpResponse:
         raw = self.read_body(request)
         is_one = bodies.media_type(request) in bodies.JSON and raw.lstrip()[:1] != b"["

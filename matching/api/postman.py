@@ -7,7 +7,8 @@ kept in the collection. What a call takes and answers stands in the OpenAPI docu
 import json
 from typing import Any
 
-from matching.api.schema import ORDER_EXAMPLE, TOKEN_PATH
+from matching.api.document import TOKEN_PATH
+from matching.api.examples import ORDER_EXAMPLE
 
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 JSON = "application/json"

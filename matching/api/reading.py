@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from matching.api import bodies, schema
+from matching.api import bodies
 from matching.api.answers import coverage_answer, order_detail, order_summary
 from matching.api.authentication import ClientView
 from matching.api.orders import Orders, PushView
@@ -39,7 +39,6 @@ class OrderList(Orders):
         "POST": ApiScope.ORDERS_WRITE,
     }
 
-    @schema.list_orders
     def get(self, request: Request) -> HttpResponse:
         limit = _whole_number(request, "limit", default=PAGE, most=LARGEST_PAGE)
         wanted = _after_cursor(request) & _updated_after(request) & _with_id(request)
@@ -71,7 +70,6 @@ class OneOrder(PushView):
         "DELETE": ApiScope.ORDERS_WRITE,
     }
 
-    @schema.read_order
     def get(self, request: Request, client_order_id: str) -> HttpResponse:
         order = (
             SalesOrder.objects.for_merchant(self.merchant)
@@ -92,12 +90,10 @@ class OneOrder(PushView):
             )
         return answer(order_detail(order, items=order.items.order_by("position"), matches=matches))
 
-    @schema.replace_order
     def put(self, request: Request, client_order_id: str) -> HttpResponse:
         body = bodies.read_one(request, self.read_body(request))
         return self.push_one(request, body=body, must_be=client_order_id)
 
-    @schema.cancel_order
     def delete(self, request: Request, client_order_id: str) -> HttpResponse:
         order = cancel_order(merchant=self.merchant, external_order_id=_held_id(client_order_id), now=timezone.now())
         if order is None:
@@ -111,7 +107,6 @@ class Coverage(ClientView):
     http_method_names = ["get", "head"]
     scopes: ClassVar[Any] = {"GET": ApiScope.MATCHES_READ, "HEAD": ApiScope.MATCHES_READ}
 
-    @schema.read_coverage
     def get(self, request: Request) -> HttpResponse:
         days = _whole_number(request, "days", default=COVERED_DAYS, most=MOST_COVERED_DAYS)
         since = timezone.now() - timedelta(days=days)
@@ -121,7 +116,6 @@ class Coverage(ClientView):
 class WhoAmI(ClientView):
     http_method_names = ["get", "head"]
 
-    @schema.who_am_i
     def get(self, request: Request) -> HttpResponse:
         return answer(
             {

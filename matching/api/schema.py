@@ -1,6 +1,7 @@
-"""Which call takes and answers what: the decorators of the views, and the hooks of the generator.
+"""Which call takes and answers what: the hooks of the generator, which nothing that is served loads.
 
-The shapes stand in `components.py`. `manage.py spectacular --file matching/api/openapi.yaml` writes the committed file.
+The shapes stand in `components.py`. `manage.py spectacular --file matching/api/openapi.yaml` writes the committed file,
+which is what `document.py` serves.
 """
 
 from collections.abc import Callable
@@ -9,13 +10,17 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 
 from matching.api.components import COMPONENTS, ref
+from matching.api.document import TOKEN_PATH
+from matching.api.examples import LISTED_EXAMPLE, ORDER_EXAMPLE, PROBLEM_EXAMPLE, PUSHED_EXAMPLE
+from matching.api.orders import Batch, Validate
+from matching.api.reading import Coverage, OneOrder, OrderList, WhoAmI
 from merchants.models import ApiScope
+from merchants.oauth import TokenView
 
 Decorator = Callable[[Any], Any]
 
 PROBLEM = "application/problem+json"
-ROOT = "/api/v1/"
-TOKEN_PATH = "/oauth2/token"  # an address
+SECOND_TOKEN_PATH = f"/api/v1{TOKEN_PATH}"
 PROBLEMS = {
     400: "Not JSON, or not a request that can be understood.",
     401: "No valid access token.",
@@ -31,59 +36,6 @@ PROBLEMS = {
 }
 ALWAYS = (400, 401, 403, 429, 500, 503)
 BODY = (413, 415, 422)
-
-ORDER_EXAMPLE = {
-    "clientOrderId": "SO-1001",
-    "clientOrderCreatedDate": "2026-11-20T09:30:00Z",
-    "updatedAt": "2026-11-20T09:31:00Z",
-    "customerAddress": {
-        "firstName": "Ada",
-        "lastName": "Example",
-        "addressLine1": "1 Sample Street",
-        "city": "Bristol",
-        "postalCode": "BS1 1AA",
-        "countryCode": "GB",
-    },
-    "salesItems": [
-        {
-            "sku": "wool-socks",
-            "description": "Wool socks, grey",
-            "quantity": 2,
-            "price": "19.90",
-            "currencyCode": "GBP",
-            "hsCode": "611595",
-            "countryOfOrigin": "PT",
-            "clientMetadata": {"omsItemId": "SO-1001-1"},
-        }
-    ],
-    "clientMetadata": {"omsOrderId": "SO-1001"},
-}
-LISTED_EXAMPLE = ORDER_EXAMPLE | {"clientMetadata": [{"key": "omsOrderId", "value": "SO-1001"}]}
-PUSHED_EXAMPLE = {
-    "id": "4711",
-    "clientOrderId": "SO-1001",
-    "salesItems": [{"id": "9001", "sku": "wool-socks", "quantity": 2, "clientMetadata": {"omsItemId": "SO-1001-1"}}],
-    "clientMetadata": {"omsOrderId": "SO-1001"},
-    "result": "created",
-    "warnings": [],
-}
-PROBLEM_EXAMPLE = {
-    "type": "/docs/errors#invalid_order",
-    "title": "The order breaks rules",
-    "status": 422,
-    "detail": "Nothing was saved: 1 finding.",
-    "request_id": "5f0c6b2e9d0b4a5e8d7a1f3c2b1a0e9d",
-    "errors": [
-        {
-            "pointer": "/clientMetadata/omsOrderId",
-            "code": "oms_order_id_differs",
-            "detail": "`omsOrderId` must equal `clientOrderId`, which is SO-1001.",
-            "value": "SO-1002",
-            "rule": "clientMetadata.omsOrderId equals clientOrderId.",
-            "remedy": "Send the external order id that TikTok holds in both.",
-        }
-    ],
-}
 
 FLOW_KEY = OpenApiParameter(
     "flowKey", str, description="Taken as ReBound takes it. The flow that returns run through is set on the account."
@@ -274,32 +226,40 @@ who_am_i = _call(
     scope=None,
     good={200: _ok("WhoAmI", "The merchant, the client, the scopes.")},
 )
-documented_token = extend_schema_view(
-    post=extend_schema(
-        operation_id="getToken",
-        summary="Get an access token",
-        description="Client credentials (RFC 6749, 4.4), in the form or by HTTP Basic. A token is good for 60 minutes.",
-        tags=["Access"],
-        auth=[],
-        request={"application/x-www-form-urlencoded": ref("TokenRequest")},
-        responses={
-            200: _ok("Token", "A token."),
-            400: _ok("TokenError", "The request is wrong."),
-            401: _ok("TokenError", "Client id or client secret are wrong."),
-            **{
-                (status, PROBLEM): OpenApiResponse(ref("Problem"), description=PROBLEMS[status])
-                for status in (413, 415, 429, 500, 503)
-            },
+get_token = extend_schema(
+    operation_id="getToken",
+    summary="Get an access token",
+    description="Client credentials (RFC 6749, 4.4), in the form or by HTTP Basic. A token is good for 60 minutes.",
+    tags=["Access"],
+    auth=[],
+    request={"application/x-www-form-urlencoded": ref("TokenRequest")},
+    responses={
+        200: _ok("Token", "A token."),
+        400: _ok("TokenError", "The request is wrong."),
+        401: _ok("TokenError", "Client id or client secret are wrong."),
+        **{
+            (status, PROBLEM): OpenApiResponse(ref("Problem"), description=PROBLEMS[status])
+            for status in (413, 415, 429, 500, 503)
         },
-    )
+    },
 )
+
+DOCUMENTED: dict[type[Any], dict[str, Decorator]] = {
+    TokenView: {"post": get_token},
+    WhoAmI: {"get": who_am_i},
+    Coverage: {"get": read_coverage},
+    OrderList: {"get": list_orders, "post": create_order},
+    Batch: {"post": push_batch},
+    Validate: {"post": validate_orders},
+    OneOrder: {"get": read_order, "put": replace_order, "delete": cancel_order},
+}
+for view, calls in DOCUMENTED.items():
+    extend_schema_view(**calls)(view)
 
 
 def only_documented(endpoints: list[Any], **_: Any) -> list[Any]:
     """Hook: the API alone; the token endpoint once, though it stands at two addresses."""
-    return [
-        each for each in endpoints if each[0] == TOKEN_PATH or (each[0].startswith(ROOT) and "oauth2" not in each[0])
-    ]
+    return [each for each in endpoints if each[3].cls in DOCUMENTED and each[0] != SECOND_TOKEN_PATH]
 
 
 def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -3,20 +3,12 @@
 from typing import Any
 
 from django.urls import path, re_path, register_converter
-from drf_spectacular.views import (
-    SpectacularJSONAPIView,
-    SpectacularSwaggerSplitView,
-    SpectacularYAMLAPIView,
-)
 
 from matching.api import conformance, pages
 from matching.api.orders import Arrival, Batch, Ring, Validate, nobody_runs, nobody_waits
 from matching.api.reading import Coverage, OneOrder, OrderList, WhoAmI
-from matching.api.schema import documented_token
 from merchants.oauth import TokenView
 from rebound_tts.problems import NothingHere
-
-Token = documented_token(TokenView)
 
 
 class AnyText:
@@ -34,28 +26,23 @@ class AnyText:
 register_converter(AnyText, "any_text")
 
 
-def swagger_page() -> Any:
-    """Swagger UI with its script and its styles in files, as the policy of our pages wants them."""
-    return SpectacularSwaggerSplitView.as_view(url_name="openapi-json", template_name="docs/api.html")
-
-
 def order_api(*, on_arrival: Arrival = nobody_waits, on_errands: Ring = nobody_runs) -> list[Any]:
     """The addresses. `on_arrival(merchant, external_order_ids)` is called once new or changed orders are committed, and
     `on_errands()` where they are to be told elsewhere."""
     told = {"on_arrival": on_arrival, "on_errands": on_errands}
     return [
-        path("oauth2/token", Token.as_view(), name="token"),
-        path("api/v1/oauth2/token", Token.as_view()),
+        path("oauth2/token", TokenView.as_view(), name="token"),
+        path("api/v1/oauth2/token", TokenView.as_view()),
         path("api/v1/whoami", WhoAmI.as_view(), name="whoami"),
         path("api/v1/match-coverage", Coverage.as_view(), name="match-coverage"),
         path("api/v1/sales-orders", OrderList.as_view(**told), name="orders"),
         path("api/v1/sales-orders:batch", Batch.as_view(**told), name="orders-batch"),
         path("api/v1/sales-orders:validate", Validate.as_view(), name="orders-validate"),
         path("api/v1/sales-orders/<any_text:client_order_id>", OneOrder.as_view(**told), name="order"),
-        path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi-json"),
-        path("api/v1/openapi.yaml", SpectacularYAMLAPIView.as_view(), name="openapi-yaml"),
+        path("api/v1/openapi.json", pages.OpenApiJson.as_view(), name="openapi-json"),
+        path("api/v1/openapi.yaml", pages.OpenApiYaml.as_view(), name="openapi-yaml"),
         re_path(r"^(?:api|oauth2)(?:/|$)", NothingHere.as_view()),
-        path("docs/api", swagger_page(), name="docs-api"),
+        path("docs/api", pages.swagger, name="docs-api"),
         path("docs/orders", pages.orders_guide, name="docs-orders"),
         path("docs/order-sync.postman_collection.json", pages.postman_collection, name="docs-postman"),
         path("docs/errors", pages.error_catalog, name="docs-errors"),
