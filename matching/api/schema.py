@@ -223,6 +223,7 @@ read_coverage = _call(
 who_am_i = _call(
     "whoAmI",
     summary="Whose token is this?",
+    description="Any valid token may ask.",
     scope=None,
     good={200: _ok("WhoAmI", "The merchant, the client, the scopes.")},
 )

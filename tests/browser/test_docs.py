@@ -27,6 +27,24 @@ def test_swagger_shows_the_calls(open_page: Callable[..., Page]) -> None:
     expect(page.locator(".info .description a")).to_have_attribute("href", "/docs/orders")
 
 
+def test_swagger_gets_a_token_and_makes_a_call(open_page: Callable[..., Page]) -> None:
+    cache.clear()
+    oms = Oms(MerchantFactory(name="Harbour Outfitters"))
+    page = open_page("/docs/api")
+    page.locator(".auth-wrapper .authorize").first.click()
+    asked = page.locator(".auth-container")
+    asked.locator("#client_id_clientCredentials").fill(oms.client.client_id)
+    asked.locator("#client_secret_clientCredentials").fill(oms.secret.plain)
+    asked.get_by_text("select all").click()
+    asked.locator("button.authorize").click()
+    page.locator(".btn-done").click()
+    call = page.locator("#operations-Orders-whoAmI")
+    call.locator(".opblock-summary-control").click()
+    call.get_by_text("Try it out").click()
+    call.locator(".execute").click()
+    expect(call.locator(".live-responses-table")).to_contain_text('"merchant": "Harbour Outfitters"')
+
+
 @pytest.fixture
 def oms() -> Oms:
     cache.clear()
