@@ -40,12 +40,12 @@ STEPS = [
 ]
 
 urlpatterns = [
+    path("webhooks/tiktok", TikTokWebhook.as_view(), name="tiktok-webhook"),
+    path("webhooks/rebound/<slug:key>", ReboundWebhook.as_view(), name="rebound-webhook"),
     path("livez", ops.livez, name="livez"),
     path("readyz", ops.readyz, name="readyz"),
     path("readyz/web", ops.readyz_web, name="readyz-web"),
     path("metrics", ops.metrics, name="metrics"),
-    path("webhooks/tiktok", TikTokWebhook.as_view(), name="tiktok-webhook"),
-    path("webhooks/rebound/<slug:key>", ReboundWebhook.as_view(), name="rebound-webhook"),
     path("admin/account/", include(accounts)),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

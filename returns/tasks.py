@@ -33,7 +33,7 @@ from returns.alerts import alerts_are_due, deliver_due, write_digests
 from returns.arrivals import wake_for_orders, wake_for_references
 from returns.bell import bell
 from returns.bulk import carry_on, claim_runs, runs_are_due
-from returns.events import handle_events
+from returns.events import BATCH, handle_events
 from returns.imports import ring_for_imports
 from returns.late import look_late
 from returns.models import TikTokReturn, WebhookEvent
@@ -47,6 +47,9 @@ LINGER = 0.25  # seconds without work before a drain ends: longer than a bell ma
 RENEWAL = 5.0  # seconds between renewals of the claims in hand
 CLAIMED_AT_ONCE = 4  # returns; what is due of others is looked at in between
 PAUSE, LONGEST_PAUSE = 0.05, 0.08  # seconds between looks: longer each time that nothing new was found
+# A flood of events is gathered: few large batches leave the web server more of the machine, and of SQLite's one writer.
+FLOOD = 40  # events found by one look
+GATHERED_FOR = 0.15  # seconds, less than LINGER
 ERRANDS_EVERY = 1.0  # seconds between looks for errands, which nobody waits for as a buyer waits for a label
 CRASHED = {"relay": "a relay crashed", "references": "a batch of references crashed", "run": "a bulk run crashed"}
 # Threads a worker, beside those of the returns: a backlog of orders delays no label.
@@ -89,13 +92,15 @@ def drain() -> int:
     errands = Errands()
     carried = 0
     pause = PAUSE
-    started = idle_since = renewed = time.monotonic()
+    started = idle_since = renewed = look_at = time.monotonic()
     while True:
         now = time.monotonic()
         late = now - started > LONGEST_DRAIN
         arrived = taken = 0
         if not late:
-            arrived = handle_events(now=timezone.now())
+            if now >= look_at:
+                arrived = handle_events(now=timezone.now())
+                look_at = time.monotonic() + (GATHERED_FOR if FLOOD <= arrived < BATCH else 0)
             taken = _take(settings.RETURNS_AT_A_TIME - len(in_hand), in_hand) + errands.take(now=now)
         carried += taken
         if now - renewed > RENEWAL and in_hand:
@@ -106,7 +111,12 @@ def drain() -> int:
             idle_since = time.monotonic()
         elif late or time.monotonic() - idle_since > LINGER:
             break
-        pause = PAUSE if arrived or taken else min(pause * 2, LONGEST_PAUSE)
+        if arrived == BATCH:
+            pause = 0.0  # there is more
+        elif arrived or taken:
+            pause = PAUSE
+        else:
+            pause = min(max(pause * 2, PAUSE), LONGEST_PAUSE)
         if everything:
             finished, _ = wait(everything, timeout=pause, return_when=FIRST_COMPLETED)
             for future in finished:

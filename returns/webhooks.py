@@ -68,10 +68,14 @@ class Webhook(APIView, ABC):
 
     http_method_names = ["post"]
     content_negotiation_class = OnlyJson
+    parser_classes = ()  # the signature is over the raw body, which `parse` reads
     authentication_classes = ()
     permission_classes = ()
     throttle_classes = ()
     source: EventSource
+
+    def perform_authentication(self, request: Request) -> None:
+        """Nobody signs in: the signature of the body says who sent it."""
 
     def post(self, request: Request, **path: str) -> HttpResponseBase:
         try:

@@ -3,7 +3,6 @@
 Source: tiktok-shop-api.md sections 2 and 7.2; every vector of tiktok_vectors.json is a test.
 """
 
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 
@@ -50,4 +49,4 @@ def webhook_signature_is_valid(
 
 
 def _hex(secret: str, message: bytes) -> str:
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), message, "sha256").hex()

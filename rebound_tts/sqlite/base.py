@@ -10,6 +10,7 @@ writer that does not know it is safe.
 import fcntl
 import os
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -90,6 +91,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.connection.cursor(factory=self.cursor_class)
 
 
+@lru_cache(maxsize=256)
+def converted(query: str) -> str:
+    """The query with SQLite's placeholders. Django looks for those of each anew; most are sent again and again."""
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+
+
 class Cursor(base.SQLiteCursorWrapper):
     wrapper: DatabaseWrapper
     _returned: list[Any] | None = None  # the rows that a write of its own returned
@@ -110,6 +117,9 @@ class Cursor(base.SQLiteCursorWrapper):
             self.connection.execute(f"PRAGMA busy_timeout = {AT_ONCE}")
             if is_write:
                 self.wrapper.give_turn_back()
+
+    def convert_query(self, query: str, *, param_names: Any = None) -> str:
+        return converted(query) if param_names is None else super().convert_query(query, param_names=param_names)
 
     def _execute(self, query: str, params: Any) -> Any:
         executed = super().execute(query, params)

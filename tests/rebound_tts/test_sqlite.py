@@ -247,6 +247,20 @@ def test_write_that_returns_rows_ends_before_its_turn():
     other.close()
 
 
+def test_placeholders_of_both_kinds_and_percent_signs_reach_sqlite():
+    asked = "SELECT %s LIKE 'a%%', %s"
+    with connection.cursor() as cursor:
+        for values in (("abc", "%s"), ("xyz", "%%")):  # the second time its words are known
+            cursor.execute(asked, values)
+            assert cursor.fetchone() == (int(values[0] == "abc"), values[1])
+        cursor.execute("SELECT %(name)s || '%%'", {"name": "100"})
+        assert cursor.fetchone() == ("100%",)
+        cursor.execute("SELECT 'a%%'", {})
+        assert cursor.fetchone() == ("a%",)
+        cursor.execute("SELECT '%s'")  # without values nothing is replaced
+        assert cursor.fetchone() == ("%s",)
+
+
 def test_writer_that_knows_no_turn_is_still_safe():
     """Another program with its own connection: SQLite's busy timeout orders it."""
     other: Any = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False)

@@ -232,6 +232,56 @@ def test_drain_that_ran_for_long_rings_for_the_next(db, inline, bell, monkeypatc
     assert (row.claimed_until, event.handled_at) == (None, None)
 
 
+class Looks:
+    """A drain's looks at events, and at returns that are due, on a clock that only its pauses move."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, found: list[int]) -> None:
+        self.now = 0.0
+        self.found = iter(found)
+        self.at_events: list[float] = []
+        self.at_returns: list[float] = []
+        monkeypatch.setattr(tasks, "time", self)
+        monkeypatch.setattr(tasks, "handle_events", self.events)
+        monkeypatch.setattr(tasks, "_take", self.returns)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def events(self, *, now: datetime) -> int:
+        self.at_events.append(self.now)
+        return next(self.found, 0)
+
+    def returns(self, free: int, in_hand: object) -> int:
+        self.at_returns.append(self.now)
+        return 0
+
+
+def test_drain_gathers_a_flood_of_events_and_takes_returns_meanwhile(db, monkeypatch):
+    looks = Looks(monkeypatch, found=[tasks.FLOOD, tasks.FLOOD - 1, 1])
+    drain()
+    first, second, third = looks.at_events[:3]
+    assert (first, second >= tasks.GATHERED_FOR) == (0, True)
+    assert third == pytest.approx(second + tasks.PAUSE)  # no flood any more
+    assert len([at for at in looks.at_returns if at < second]) > 1
+
+
+def test_drain_goes_on_at_once_while_there_are_more_events_than_a_batch(db, monkeypatch):
+    looks = Looks(monkeypatch, found=[tasks.BATCH, tasks.BATCH, 1])
+    drain()
+    assert looks.at_events[:3] == [0, 0, 0]
+    assert looks.at_events[3] == pytest.approx(tasks.PAUSE)
+
+
+def test_a_drain_that_gathers_does_not_end_before_it_looked_again(db, monkeypatch):
+    assert tasks.GATHERED_FOR + tasks.LONGEST_PAUSE < tasks.LINGER
+    looks = Looks(monkeypatch, found=[tasks.FLOOD, tasks.FLOOD])
+    drain()
+    assert len(looks.at_events) > 2
+
+
 def test_drains_in_two_workers_carry_each_return_once(shared_database, sandbox, monkeypatch):
     """Two drains with threads of their own, as two worker processes have them."""
     story = Story(sandbox, assemble(sandbox))
