@@ -4,13 +4,14 @@ A lost, doubled or late bell changes nothing: the drain takes what is due, and `
 """
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -29,6 +30,7 @@ from merchants.api_access import forget_expired_tokens
 from merchants.tending import is_due as tending_is_due
 from merchants.tending import tend as tend_connections
 from rebound_tts.broker import BROKER_AWAY, broker
+from rebound_tts.clients.http import threads_that_wait
 from returns.alerts import alerts_are_due, deliver_due, write_digests
 from returns.arrivals import wake_for_orders, wake_for_references
 from returns.bell import bell
@@ -45,7 +47,9 @@ logger = logging.getLogger(__name__)
 LONGEST_DRAIN = 30.0  # seconds; then a new job goes on, so that a worker can be recycled and stopped
 LINGER = 0.25  # seconds without work before a drain ends: longer than a bell may have been held back
 RENEWAL = 5.0  # seconds between renewals of the claims in hand
-CLAIMED_AT_ONCE = 4  # returns; what is due of others is looked at in between
+# Returns of a worker that wait for no remote. More would only take turns at one interpreter, and all be slower for it.
+COMPUTING_AT_ONCE = 4
+LONGEST_SPELL = 5.0  # seconds after which a return in hand counts as waiting, for whatever it is
 PAUSE, LONGEST_PAUSE = 0.05, 0.08  # seconds between looks: longer each time that nothing new was found
 # A flood of events is gathered: few large batches leave the web server more of the machine, and of SQLite's one writer.
 FLOOD = 40  # events found by one look
@@ -57,11 +61,14 @@ RELAYS_AT_A_TIME = 6
 BATCHES_AT_A_TIME = 2  # of references; and one thread for what staff does to many returns
 
 
-class Claim(NamedTuple):
+@dataclass(eq=False, slots=True)
+class Claim:
     """What a thread of this worker is at."""
 
     token: UUID
     merchant: int
+    since: float
+    thread: int | None = None  # until it begins
 
 
 @cache
@@ -133,18 +140,30 @@ def _take(free: int, in_hand: dict[Future[None], Claim]) -> int:
     """Claim what is due: of merchants that have nothing in hand first, then of those that have less than their share.
 
     A merchant has four fifths of the threads that the others leave, so that whoever comes next finds one free: calls to
-    a remote that never answers hold a thread for as long as it may take.
+    a remote that never answers hold a thread for as long as it may take. No more are claimed than can go on at once.
     """
+    room = COMPUTING_AT_ONCE - _computing(in_hand)
+    if free <= 0 or room <= 0:
+        return 0
     held = Counter(claim.merchant for claim in in_hand.values())
     left = {merchant: _share(free + number) - number for merchant, number in held.items()}
     full = [merchant for merchant, number in left.items() if number <= 0]
     due = TikTokReturn.objects.due(now=timezone.now())
     # Looked at first, since a claim takes the write lock on SQLite.
-    if free <= 0 or not due.exclude(merchant__in=full).exists():
+    if not due.exclude(merchant__in=full).exists():
         return 0
     if not held or due.exclude(merchant__in=held).exists():
-        return _claim(_share(free), in_hand, besides=list(held))
-    return _claim(min([free, *(number for number in left.values() if number > 0)]), in_hand, besides=full)
+        return _claim(min(room, _share(free)), in_hand, besides=list(held))
+    return _claim(min([room, free, *(number for number in left.values() if number > 0)]), in_hand, besides=full)
+
+
+def _computing(in_hand: dict[Future[None], Claim]) -> int:
+    """How many of these are at work here, and not at a remote."""
+    waiting, now = threads_that_wait(), time.monotonic()
+    return sum(
+        not future.done() and claim.thread not in waiting and now - claim.since < LONGEST_SPELL
+        for future, claim in in_hand.items()
+    )
 
 
 def _share(threads: int) -> int:
@@ -153,10 +172,10 @@ def _share(threads: int) -> int:
 
 def _claim(limit: int, in_hand: dict[Future[None], Claim], *, besides: list[int]) -> int:
     """Claim of any merchant but these, as many as may be of one."""
-    claimed = claim_due(now=timezone.now(), limit=min(limit, CLAIMED_AT_ONCE), besides=besides)
+    claimed = claim_due(now=timezone.now(), limit=limit, besides=besides)
     for key, merchant in zip(claimed.keys, claimed.merchants, strict=True):
-        future = _pool().submit(_logged, "a return crashed", advance, key, claimed.token)
-        in_hand[future] = Claim(claimed.token, merchant)
+        claim = Claim(claimed.token, merchant, since=time.monotonic())
+        in_hand[_pool().submit(_carry, claim, key)] = claim
     return len(claimed.keys)
 
 
@@ -209,6 +228,11 @@ class Errands:
 
     def _start(self, kind: str, act: Callable[..., object], key: int | list[int], token: UUID) -> None:
         self.in_hand[_errand_pool().submit(_logged, CRASHED[kind], act, key, token)] = kind
+
+
+def _carry(claim: Claim, key: int) -> None:
+    claim.thread = threading.get_ident()
+    _logged("a return crashed", advance, key, claim.token)
 
 
 def _write(keys: list[int], *, token: UUID) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import ssl
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,13 @@ from rebound_tts.clients.public_hosts import NotPublicError
 logger = logging.getLogger(__name__)
 
 ErrorT = TypeVar("ErrorT", bound=RemoteError)
+
+_waiting: set[int] = set()  # threads of this process, by `threading.get_ident`
+
+
+def threads_that_wait() -> set[int]:
+    """The threads of this process that wait for a remote at this moment, by `threading.get_ident`."""
+    return _waiting.copy()
 
 
 class Details(TypedDict, total=False):
@@ -193,6 +201,8 @@ class Transport:
     def _attempt(self, request: RemoteRequest, started: float) -> Answer | RemoteError:
         unanswered = TemporaryError if request.safe else UnknownOutcomeError
         deadline = call_deadline.set(started + self._total_timeout)
+        thread = threading.get_ident()
+        _waiting.add(thread)
         try:
             with self._session() as session, self._open(session, request) as response:
                 body = self._read(response)
@@ -211,6 +221,7 @@ class Transport:
                 return request.error(TemporaryError, message=f"no connection ({_plain_reason(error)})")
             return request.error(unanswered, message=f"no answer, or not all of it ({_plain_reason(error)})")
         finally:
+            _waiting.discard(thread)
             call_deadline.reset(deadline)
 
     def _open(self, session: requests.Session, request: RemoteRequest) -> requests.Response:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
+from rebound_tts.clients.http import threads_that_wait
 from rebound_tts.demo.cast import assemble
 from rebound_tts.demo.story import Story
 from returns import tasks
@@ -165,16 +166,22 @@ def test_drain_carries_more_than_it_can_hold_at_a_time(db, inline, monkeypatch, 
 
 
 class NeverEnding:
-    """A pool whose work hangs, as at a remote that never answers."""
+    """A pool whose work never ends."""
 
     def submit(self, *work: Any) -> Future[None]:
         return Future()
 
 
-def test_each_merchant_leaves_threads_for_the_next(db, monkeypatch, settings):
+@pytest.fixture
+def at_a_silent_remote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All work hangs at a remote that never answers."""
+    monkeypatch.setattr(tasks, "_pool", NeverEnding)
+    monkeypatch.setattr(tasks, "threads_that_wait", lambda: {None})
+
+
+def test_each_merchant_leaves_threads_for_the_next(db, at_a_silent_remote, settings):
     """However many of its shops have work, and whoever was due before."""
     settings.RETURNS_AT_A_TIME = 16
-    monkeypatch.setattr(tasks, "_pool", NeverEnding)
     in_hand: dict[Future[None], Any] = {}
     long_due = timezone.now() - timedelta(hours=1)
 
@@ -193,9 +200,8 @@ def test_each_merchant_leaves_threads_for_the_next(db, monkeypatch, settings):
     assert in_hand_after([fourth], due_at=timezone.now()) == [12, 3, 1]
 
 
-def test_merchant_that_has_nothing_in_hand_comes_first(db, monkeypatch, settings):
+def test_merchant_that_has_nothing_in_hand_comes_first(db, at_a_silent_remote, settings):
     settings.RETURNS_AT_A_TIME = 16
-    monkeypatch.setattr(tasks, "_pool", NeverEnding)
     busy, quiet = ShopFactory(), ShopFactory()
     TikTokReturnFactory.create_batch(9, shop=busy, next_attempt_at=timezone.now() - timedelta(hours=1))
     in_hand: dict[Future[None], Any] = {}
@@ -203,6 +209,53 @@ def test_merchant_that_has_nothing_in_hand_comes_first(db, monkeypatch, settings
     TikTokReturnFactory(shop=quiet, next_attempt_at=timezone.now())
     assert tasks._take(16 - len(in_hand), in_hand) == 1
     assert list(in_hand.values())[-1].merchant == quiet.merchant_id
+
+
+def test_no_more_returns_are_begun_than_go_on_at_once(db, monkeypatch):
+    """What waits for a remote leaves room, and so does what holds its thread for long, whatever it waits for."""
+    waiting: set[int | None] = set()
+    monkeypatch.setattr(tasks, "_pool", NeverEnding)
+    monkeypatch.setattr(tasks, "threads_that_wait", lambda: waiting)
+    shop = ShopFactory()
+    TikTokReturnFactory.create_batch(20, shop=shop, next_attempt_at=timezone.now())
+    in_hand: dict[Future[None], Any] = {}
+    assert [tasks._take(16 - len(in_hand), in_hand) for _ in range(2)] == [tasks.COMPUTING_AT_ONCE, 0]
+    at_work = list(in_hand.values())
+    for thread, claim in enumerate(at_work):
+        claim.thread = thread
+    waiting |= {0, 1}
+    assert [tasks._take(16 - len(in_hand), in_hand) for _ in range(2)] == [2, 0]
+    at_work[2].since -= tasks.LONGEST_SPELL
+    assert [tasks._take(16 - len(in_hand), in_hand) for _ in range(2)] == [1, 0]
+    next(iter(in_hand)).set_result(None)  # it had waited: its end makes no more room
+    assert tasks._take(16 - len(in_hand), in_hand) == 0
+    list(in_hand)[3].set_result(None)
+    assert tasks._take(16 - len(in_hand), in_hand) == 1
+
+
+def test_a_worker_knows_which_of_its_returns_wait_for_a_remote(shared_database, sandbox, monkeypatch):
+    """Each thread of a return waits in its calls, and only there."""
+    story = Story(sandbox, assemble(sandbox))
+    expected = story.all_matched()
+    WebhookEventFactory(
+        shop_id=expected.player.shop_id, body=json.dumps({"type": 12, "data": {"return_id": expected.return_id}})
+    )
+    sandbox.post("/settings", latency_ms=100)
+    seen: list[int] = []
+    looked = tasks._computing
+
+    def computing(in_hand: dict[Future[None], Any]) -> int:
+        if in_hand:
+            seen.append(looked(in_hand))
+        return looked(in_hand)
+
+    monkeypatch.setattr(tasks, "_computing", computing)
+    with ClosingPool(2) as pool:
+        monkeypatch.setattr(tasks, "_pool", lambda: pool)
+        drain()
+    assert the_return(expected.return_id).status == "DONE"
+    assert threads_that_wait() == set()
+    assert 0 in seen
 
 
 def test_drain_goes_on_after_a_return_crashed(db, inline, monkeypatch, caplog):
