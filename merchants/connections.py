@@ -17,7 +17,7 @@ from django.utils import timezone
 from merchants.models import BrokenReason, ReboundAccount, Shop, ShopAuthorization
 from rebound_tts.clients.circuit import Circuit
 from rebound_tts.clients.errors import ConfigurationError, TemporaryError, TokenRejectedError
-from rebound_tts.clients.http import Call, Transport
+from rebound_tts.clients.http import Call, Transport, waiting_for_a_remote
 from rebound_tts.clients.rebound import ReboundAuthClient, ReboundClient
 from rebound_tts.clients.tiktok_auth import TikTokAuthClient
 from rebound_tts.clients.tiktok_shop import TikTokShopClient
@@ -92,7 +92,8 @@ class AuthorizationTokens(TokenSource):
                 return str(self.authorization.access_token)
             if is_ours:
                 return self._refresh(lease=lease)
-            time.sleep(0.1)
+            with waiting_for_a_remote():
+                time.sleep(0.1)
         raise TemporaryError(
             vendor="tiktok", method="GET", path="/api/v2/token/refresh", message="Another worker's renewal did not end."
         )

@@ -44,6 +44,18 @@ logger = logging.getLogger(__name__)
 ErrorT = TypeVar("ErrorT", bound=RemoteError)
 
 _waiting: set[int] = set()  # threads of this process, by `threading.get_ident`
+os.register_at_fork(after_in_child=_waiting.clear)  # a fork has none of them
+
+
+@contextmanager
+def waiting_for_a_remote() -> Iterator[None]:
+    """What a thread does in here takes as long as a remote takes."""
+    thread = threading.get_ident()
+    _waiting.add(thread)
+    try:
+        yield
+    finally:
+        _waiting.discard(thread)
 
 
 def threads_that_wait() -> set[int]:
@@ -180,7 +192,8 @@ class Transport:
     def send(self, request: RemoteRequest) -> Answer:
         """The answer, whatever its status. See the class for what is raised."""
         started = time.monotonic()
-        outcome = self._attempt(request, started)
+        with waiting_for_a_remote():
+            outcome = self._attempt(request, started)
         failed = isinstance(outcome, RemoteError)
         self._observe(
             Call(
@@ -201,8 +214,6 @@ class Transport:
     def _attempt(self, request: RemoteRequest, started: float) -> Answer | RemoteError:
         unanswered = TemporaryError if request.safe else UnknownOutcomeError
         deadline = call_deadline.set(started + self._total_timeout)
-        thread = threading.get_ident()
-        _waiting.add(thread)
         try:
             with self._session() as session, self._open(session, request) as response:
                 body = self._read(response)
@@ -221,7 +232,6 @@ class Transport:
                 return request.error(TemporaryError, message=f"no connection ({_plain_reason(error)})")
             return request.error(unanswered, message=f"no answer, or not all of it ({_plain_reason(error)})")
         finally:
-            _waiting.discard(thread)
             call_deadline.reset(deadline)
 
     def _open(self, session: requests.Session, request: RemoteRequest) -> requests.Response:

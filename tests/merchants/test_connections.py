@@ -1,7 +1,9 @@
 """Tokens: renewed in time, once for all, stored as a pair, and a broken connection that says who must mend it."""
 
 import logging
+import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from merchants.connections import AuthorizationTokens, circuit_of, mark_broken, 
 from merchants.models import ReboundAccount, Shop, ShopAuthorization
 from rebound_tts.clients.circuit import FAILURES, CircuitOpenError
 from rebound_tts.clients.errors import ConfigurationError, TemporaryError, TokenRejectedError
+from rebound_tts.clients.http import threads_that_wait
 from rebound_tts.demo.cast import assemble
 from tests.conftest import in_threads
 from tests.factories import ReboundAccountFactory, ShopAuthorizationFactory
@@ -121,6 +124,21 @@ def test_lease_of_a_dead_worker_is_taken_over_when_it_ends(sandbox, authorizatio
     clock.advance(seconds=61)
     assert tokens.renew(rejected=authorization.access_token)
     assert calls(sandbox, REFRESH) == 1
+
+
+def test_who_waits_for_another_worker_s_renewal_waits_for_a_remote(authorization, monkeypatch):
+    """A worker begins other returns meanwhile."""
+    ShopAuthorization.objects.update(renewing_until=timezone.now() + connections.RENEWAL_LEASE)
+    slept: list[bool] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(threading.get_ident() in threads_that_wait())
+
+    monkeypatch.setattr(connections, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(connections, "RENEWAL_LOOKS", 2)
+    with pytest.raises(TemporaryError):
+        AuthorizationTokens(authorization).renew(rejected=authorization.access_token)
+    assert (slept, threads_that_wait()) == ([True, True], set())
 
 
 @pytest.mark.parametrize(
