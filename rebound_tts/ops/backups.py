@@ -12,7 +12,6 @@ import subprocess
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -125,22 +124,22 @@ def _check_sqlite(path: Path) -> None:
 
 
 def _run(program: str, *arguments: str) -> None:
-    """One of PostgreSQL's programs. The password goes by the environment, where no list of processes shows it."""
+    """One of PostgreSQL's programs, which connects as we do, by TLS if we do. What it takes goes by the environment: a
+    list of processes would show the password."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415  # SQLite does without it
+
     found = shutil.which(program)
     if found is None:
         raise BackupError(f"{program} is not installed. Install PostgreSQL's client programs, as new as the server.")
-    held: dict[str, Any] = connection.settings_dict
-    environment = {
-        **os.environ,
-        "PGHOST": held["HOST"] or "",
-        "PGPORT": str(held["PORT"] or ""),
-        "PGUSER": held["USER"] or "",
-        "PGPASSWORD": held["PASSWORD"] or "",
-        "PGDATABASE": held["NAME"],
-    }
+    told = connection.get_connection_params()
     done = subprocess.run(  # noqa: S603  # found by name, arguments of ours, no shell
         [found, *arguments],
-        env={name: value for name, value in environment.items() if value},
+        env=os.environ
+        | {
+            option.envvar.decode(): str(told[option.keyword.decode()])
+            for option in Conninfo.get_defaults()
+            if option.envvar and option.keyword.decode() in told
+        },
         capture_output=True,
         text=True,
         check=False,

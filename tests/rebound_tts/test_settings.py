@@ -131,6 +131,13 @@ def test_production_environment_passes_every_check_of_a_deployment():
         ("DATABASE_URL", "mysql://a@b/c", UNSUPPORTED),
         ("DATABASE_URL", "postgres://", f"DATABASE_URL cannot be read. {DATABASE_REMEDY}"),
         ("DATABASE_URL", "foo://x", f"DATABASE_URL cannot be read. {DATABASE_REMEDY}"),
+        (
+            "DATABASE_URL",
+            "postgres://u:p@h/n?ssl_mode=require",
+            "DATABASE_URL has the option 'ssl_mode'. PostgreSQL takes those of libpq, as in ?sslmode=verify-full.",
+        ),
+        ("DATABASE_URL", "sqlite:///x?timeout=9", "DATABASE_URL has the option 'timeout'. SQLite takes none."),
+        ("PREPARED_STATEMENTS", "maybe", "PREPARED_STATEMENTS is 'maybe'. Set it to true or false."),
     ],
 )
 def test_impossible_value_is_named_with_its_remedy(load, name, value, told):
@@ -165,8 +172,22 @@ def test_each_database_gets_what_it_needs(load, tmp_path):
     assert (sqlite["ENGINE"], sqlite["OPTIONS"]["transaction_mode"]) == ("rebound_tts.sqlite", "IMMEDIATE")
     assert (tmp_path / "new").is_dir()
     postgres = load(DATABASE_URL="postgres://u:p@h:5433/n")["DATABASES"]["default"]
-    assert (postgres["ENGINE"], postgres["NAME"], postgres["PORT"]) == ("django.db.backends.postgresql", "n", 5433)
+    assert (postgres["ENGINE"], postgres["NAME"], postgres["PORT"]) == ("rebound_tts.postgresql", "n", 5433)
     assert load(DATABASE_URL="")["DATABASES"]["default"]["NAME"].endswith("/var/rebound_tts.sqlite3")
+
+
+def test_options_of_the_address_reach_postgresql(load):
+    url = "postgres://h/n?sslmode=verify-full&sslrootcert=/ca.pem&connect_timeout=9"
+    options = load(DATABASE_URL=url, PREPARED_STATEMENTS="false")["DATABASES"]["default"]["OPTIONS"]
+    assert options == {"sslmode": "verify-full", "sslrootcert": "/ca.pem", "connect_timeout": 9}
+
+
+def test_statements_are_prepared_unless_switched_off(load):
+    def options(**environment: str) -> Any:
+        return load(DATABASE_URL="postgres://h/n", **environment)["DATABASES"]["default"]["OPTIONS"]
+
+    assert options() == {"connect_timeout": 5, "server_side_binding": True, "prepare_threshold": 3}
+    assert options(PREPARED_STATEMENTS="false") == {"connect_timeout": 5}
 
 
 def test_example_lists_every_variable_that_is_read():

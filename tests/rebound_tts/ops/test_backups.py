@@ -142,6 +142,17 @@ connection.cursor().execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     drill(postgres, copy=tmp_path / "copy", lose=lose)
 
 
+def test_copy_is_made_over_a_connection_like_ours(postgres, tmp_path, monkeypatch):
+    """What DATABASE_URL asks for, TLS above all, PostgreSQL's programs are asked for, too."""
+    program = tmp_path / "pg_dump"
+    program.write_text('#!/bin/sh\necho "$PGSSLMODE, $PGAPPNAME, $PGDATABASE" >&2\nexit 1\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    asked = Installation(f"{postgres.url}?sslmode=prefer&application_name=nightly")
+    said = asked.manage("backup", str(tmp_path / "copy")).stderr
+    assert f"pg_dump failed: prefer, nightly, {postgres.url.rpartition('/')[2]}" in said
+
+
 def test_backup_while_somebody_writes_is_whole(sqlite, tmp_path):
     """What is committed and only in the write-ahead log yet is in the copy; what is not committed is not."""
     sqlite.does(FILL)

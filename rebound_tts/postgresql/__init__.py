@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, whose prepared statements outlive a migration."""
