@@ -5,10 +5,11 @@ An event never carries facts into our rows: it says that something may have chan
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -57,6 +58,7 @@ class NothingForUs:
 
 
 Event = ReturnChanged | SellerDeauthorized | AuthorizationExpiring | NothingForUs
+Act = Callable[[], EventOutcome]
 
 
 def event_of(stored: WebhookEvent) -> Event | None:
@@ -99,25 +101,28 @@ def _moment(value: Any) -> datetime | None:
 
 
 def handle_events(*, now: datetime) -> int:
-    """Handle the oldest events that wait; one that fails fails alone. Answers how many."""
-    if not WebhookEvent.objects.to_handle().exists():
+    """Handle the oldest events that wait; one that fails fails alone. Answers how many.
+
+    They are read and understood before the transaction, for whose length SQLite lets no webhook in. Another worker may
+    read the same ones meanwhile: who takes an event first handles it.
+    """
+    waiting = list(WebhookEvent.objects.to_handle().order_by("received_at")[:BATCH])
+    if not waiting:
         return 0
+    asked = _understand(waiting, now=now)
     with transaction.atomic():
-        waiting = WebhookEvent.objects.to_handle().select_for_update(skip_locked=True).order_by("received_at")
-        events = list(waiting[:BATCH])
-        accounts = _accounts_of([event for event in events if event.source == EventSource.REBOUND])
-        ids = {event.shop_id for event in events if event.shop_id and event.source == EventSource.TIKTOK}
-        found = Shop.objects.filter(shop_id__in=ids).select_related("merchant", "authorization")
-        shops = {shop.shop_id: shop for shop in found}
+        free = WebhookEvent.objects.to_handle().filter(pk__in=[event.pk for event in waiting])
+        taken = set(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        events = [event for event in waiting if event.pk in taken]
         told: list[tuple[WebhookEvent, Hint]] = []
         for event in events:
             event.handled_at = now
-            with correlated(event.correlation_id):
-                if event.source == EventSource.REBOUND:
-                    _handle_rebound(event, account=accounts.get(event.shop_id), now=now)
-                else:
-                    hint = _handle(event, shop=shops.get(event.shop_id), now=now)
-                    told += [(event, hint)] if hint else []
+            act = asked.get(event.pk)
+            if isinstance(act, Hint):
+                told.append((event, act))
+            elif act is not None:
+                with correlated(event.correlation_id), _keeping(event), transaction.atomic():
+                    event.outcome = act()
         _follow(told, now=now)
         WebhookEvent.objects.store_outcomes(events)
     for event in events:
@@ -125,6 +130,25 @@ def handle_events(*, now: datetime) -> int:
             logger.info("event handled", extra={"type": event.type, "outcome": str(event.outcome)})
         count("events", source=event.source, outcome=event.outcome)
     return len(events)
+
+
+def _understand(events: list[WebhookEvent], *, now: datetime) -> dict[int, Hint | Act]:
+    """What each of these asks for, by its key. One that is missing asks for nothing, and why stands on it."""
+    accounts = _accounts_of([event for event in events if event.source == EventSource.REBOUND])
+    ids = {event.shop_id for event in events if event.shop_id and event.source == EventSource.TIKTOK}
+    found = Shop.objects.filter(shop_id__in=ids).select_related("merchant", "authorization")
+    shops = {shop.shop_id: shop for shop in found}
+    asked: dict[int, Hint | Act] = {}
+    for event in events:
+        with correlated(event.correlation_id), _keeping(event):
+            act: Hint | Act | None
+            if event.source == EventSource.REBOUND:
+                act = _asked_by_rebound(event, account=accounts.get(event.shop_id), now=now)
+            else:
+                act = _asked_by_tiktok(event, shop=shops.get(event.shop_id), now=now)
+            if act is not None:
+                asked[event.pk] = act
+    return asked
 
 
 def _follow(told: list[tuple[WebhookEvent, Hint]], *, now: datetime) -> None:
@@ -158,36 +182,33 @@ def _accounts_of(events: list[WebhookEvent]) -> dict[str, ReboundAccount]:
     return {str(account.events_key): account for account in found}
 
 
-def _handle(event: WebhookEvent, *, shop: Shop | None, now: datetime) -> Hint | None:
-    """Do what the event asks for. A return that changed is answered as the hint that it is, and followed later."""
+def _asked_by_tiktok(event: WebhookEvent, *, shop: Shop | None, now: datetime) -> Hint | Act | None:
+    """A return that changed is answered as the hint that it is."""
     if shop is not None:
         event.merchant = shop.merchant
-    with _keeping(event):
-        typed = event_of(event)
-        if typed is None:
-            event.outcome = EventOutcome.UNKNOWN_TYPE
-        elif shop is None:
-            event.outcome = EventOutcome.UNKNOWN_SHOP
-        elif isinstance(typed, ReturnChanged):
-            return Hint(shop, typed.return_id, typed.order_id, event.correlation_id, typed.updated_at)
-        else:
-            with transaction.atomic():
-                event.outcome = _apply(typed, shop=shop, now=now)
+    typed = event_of(event)
+    if typed is None:
+        event.outcome = EventOutcome.UNKNOWN_TYPE
+    elif shop is None:
+        event.outcome = EventOutcome.UNKNOWN_SHOP
+    elif isinstance(typed, ReturnChanged):
+        return Hint(shop, typed.return_id, typed.order_id, event.correlation_id, typed.updated_at)
+    else:
+        return partial(_apply, typed, shop=shop, now=now)
     return None
 
 
-def _handle_rebound(event: WebhookEvent, *, account: ReboundAccount | None, now: datetime) -> None:
+def _asked_by_rebound(event: WebhookEvent, *, account: ReboundAccount | None, now: datetime) -> Act | None:
     if account is not None:
         event.merchant = account.merchant
-    with _keeping(event):
-        typed = rebound_events.parcel_event(event)
-        if typed is None:
-            event.outcome = EventOutcome.UNKNOWN_TYPE
-        elif account is None:
-            event.outcome = EventOutcome.UNKNOWN_SHOP
-        else:
-            with transaction.atomic():
-                event.outcome = rebound_events.apply(event, typed=typed, account=account, now=now)
+    typed = rebound_events.parcel_event(event)
+    if typed is None:
+        event.outcome = EventOutcome.UNKNOWN_TYPE
+    elif account is None:
+        event.outcome = EventOutcome.UNKNOWN_SHOP
+    else:
+        return partial(rebound_events.apply, event, typed=typed, account=account, now=now)
+    return None
 
 
 @contextmanager

@@ -177,7 +177,7 @@ def bursts(made: Database, *, wanted: Options) -> list[Target]:
     """One side after the other, since the workers of either would take processor time from the other."""
     environment = product_environment(made.url)
     found: dict[str, list[Burst]] = {PRODUCT: [], "jobs": []}
-    for _ in range(1 if wanted.quick else 2):
+    for _ in range(wanted.rounds):
         for name, outcomes in found.items():
             with servers() as started:
                 contender = _with_workers(started, name, environment)

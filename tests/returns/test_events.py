@@ -238,6 +238,21 @@ def test_handled_event_is_not_handled_again(shop):
     assert TikTokReturn.objects.get().hint_count == 1
 
 
+def test_event_that_two_workers_read_is_handled_by_one(shop, monkeypatch):
+    """Both have read it as new; the other one is done with it before we begin to write."""
+    changed(shop)
+    understand = events._understand
+
+    def slowly(waiting: list[WebhookEvent], *, now: datetime) -> Any:
+        monkeypatch.undo()
+        assert handle_events(now=now) == 1
+        return understand(waiting, now=now)
+
+    monkeypatch.setattr(events, "_understand", slowly)
+    assert handle_events(now=timezone.now()) == 0
+    assert TikTokReturn.objects.get().hint_count == 1
+
+
 def test_oldest_events_come_first(shop):
     now = timezone.now()
     late = changed(shop, "late")
