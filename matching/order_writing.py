@@ -270,8 +270,8 @@ def write_items(changed: list[SalesOrder], *, facts: dict[str, OrderFacts], now:
             fresh.append(item)
     SalesOrderItem.objects.bulk_create(fresh, batch_size=CHUNK)
     _update(SalesOrderItem, kept, ITEM_COLUMNS)
-    if gone:
-        vanished = SalesOrderItem.objects.filter(pk__in=gone)
+    for start in range(0, len(gone), CHUNK):
+        vanished = SalesOrderItem.objects.filter(pk__in=gone[start : start + CHUNK])
         vanished.filter(item_matches__isnull=True).delete()
         # A return matched it: kept and marked, so that the match still says what it was.
         vanished.filter(removed_at__isnull=True).update(removed_at=now)

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, whose prepared statements outlive a migration."""
+"""Django's PostgreSQL backend for prepared statements: they outlive a migration, and take a number of values."""

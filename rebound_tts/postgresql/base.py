@@ -4,17 +4,32 @@ During an upgrade `migrate` runs while the release before goes on (README, Runni
 that was prepared before a column in its result changed, as one that became longer, and it would for as long as the
 connection lives. Nothing was done then, so the statement is prepared anew and repeated. In a transaction, which failed
 with it, nothing can be repeated: it is rolled back like any other that failed, and psycopg then prepares anew.
+
+Their values go beside them, and PostgreSQL counts those in two bytes: what writes many rows is cut to what fits.
 """
 
 from typing import Any
 
 from django.db import NotSupportedError
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, features, operations
 
 CHANGED = "cached plan must not change result type"  # PostgreSQL has no code for it alone
 
 
+class DatabaseFeatures(features.DatabaseFeatures):
+    max_query_params = 65_535
+
+
+class DatabaseOperations(operations.DatabaseOperations):
+    def bulk_batch_size(self, fields: Any, objs: Any) -> int:
+        """Rows a statement. `bulk_update` gives the key beside each value, and tells of it only twice."""
+        return DatabaseFeatures.max_query_params // (2 * max(len(fields), 1))
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    features_class = DatabaseFeatures
+    ops_class = DatabaseOperations
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.execute_wrappers.append(prepare_anew)

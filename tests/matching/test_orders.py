@@ -72,6 +72,14 @@ def test_item_that_a_return_matched_is_kept_and_marked_when_it_vanishes(desk: De
     assert held(order) == [(gone, True), ("item-7", True)]
 
 
+def test_order_with_more_values_than_a_statement_takes(merchant: Merchant) -> None:
+    """PostgreSQL and SQLite both count the values of a statement."""
+    many = [item(number) for number in range(4000)]
+    mirrored(merchant, told(salesItems=many))
+    order = mirrored(merchant, told(salesItems=[each | {"sku": "new"} for each in many[:3500]]))
+    assert order.items.filter(sku="new").count() == order.items.count() == 3500
+
+
 def test_item_that_is_listed_twice_is_one(merchant: Merchant) -> None:
     for _ in range(2):
         order = mirrored(merchant, told(salesItems=[item(1), item(1)]))

@@ -1,4 +1,4 @@
-"""Prepared statements of a process that goes on while `migrate` changes a column."""
+"""Prepared statements: of a process that goes on while `migrate` changes a column, and of many rows."""
 
 from collections.abc import Callable, Iterator
 
@@ -69,3 +69,12 @@ def test_other_refusals_are_told(migrate):
         with pytest.raises(NotSupportedError, match="cannot alter"):
             cursor.execute(f"ALTER TABLE {TABLE} ALTER title TYPE text")
         cursor.execute(f"DROP VIEW {TABLE}_seen")
+
+
+@pytest.mark.parametrize("columns", [1, 2, 20])
+def test_bulk_update_gives_no_more_values_than_a_statement_takes(columns):
+    """Django asks with the key twice; it gives the key and a value for each column of a row, and the key once more."""
+    if connection.vendor != "postgresql":
+        pytest.skip("this run is on SQLite")
+    rows = connection.ops.bulk_batch_size(["pk", "pk", *"c" * columns], [])
+    assert 10_000 < rows * (2 * columns + 1) <= 65_535

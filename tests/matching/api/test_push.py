@@ -146,6 +146,12 @@ def test_an_item_that_vanishes_is_kept_and_marked_where_a_return_matched_it(oms:
     assert SalesOrderItem.objects.filter(removed_at__isnull=False).count() == 0
 
 
+def test_many_items_that_vanish_at_once(oms: Oms) -> None:
+    oms.push(order(items=450))
+    assert [item["sku"] for item in oms.push(order(items=1)).json()["salesItems"]] == ["wool-socks"]
+    assert SalesOrderItem.objects.count() == 1
+
+
 def test_the_arrival_is_told_for_new_and_changed_orders_only(oms: Oms, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     _hook(monkeypatch, lambda merchant, ids: told.append((merchant, list(ids))))
