@@ -6,15 +6,19 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from rebound_tts.demo.story import Story
 from returns import bell as bell_module
+from returns import tasks
 from returns.bell import Bell
 from returns.events import handle_events
 from returns.models import TikTokReturn
@@ -111,3 +115,26 @@ def the_return(return_id: str) -> TikTokReturn:
 def scene(story: Story, work: Callable[[], int], clock: Clock) -> Scene:
     """The story, its workers and the time; see tests/returns/scene.py."""
     return Scene(story, work, clock)
+
+
+def jobs() -> list[str]:
+    """What is queued: "function argument"."""
+    found = [SignedPackage.loads(job.payload) for job in OrmQ.objects.order_by("pk")]
+    return [" ".join([job["func"], *job["args"]]) for job in found]
+
+
+class InlinePool:
+    """Runs what it is given at once, in the test's own thread and transaction."""
+
+    def submit(self, act: Callable[..., None], *arguments: Any) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_result(act(*arguments))
+        return done
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_pool", InlinePool)
+    monkeypatch.setattr(tasks, "LINGER", 0.0)
+    # In a test's transaction every connection looks obsolete.
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)

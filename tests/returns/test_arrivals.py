@@ -16,8 +16,7 @@ from returns import tasks
 from returns.arrivals import wake_for_orders
 from returns.models import TikTokReturn
 from returns.services import claim_due
-from tests.returns.conftest import the_return
-from tests.returns.test_tasks import InlinePool, jobs
+from tests.returns.conftest import InlinePool, jobs, the_return
 
 
 @pytest.fixture
