@@ -10,10 +10,12 @@ Their values go beside them, and PostgreSQL counts those in two bytes: what writ
 
 from typing import Any
 
+import psycopg
 from django.db import NotSupportedError
 from django.db.backends.postgresql import base, features, operations
 
-CHANGED = "cached plan must not change result type"  # PostgreSQL has no code for it alone
+# What refuses inside PostgreSQL: its code is that of many an error, and its words depend on the server's language.
+REFUSER = "RevalidateCachedQuery"
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
@@ -39,7 +41,12 @@ def prepare_anew(execute: Any, sql: str, params: Any, many: bool, context: dict[
     try:
         return execute(sql, params, many, context)
     except NotSupportedError as error:
-        if CHANGED not in str(error) or context["connection"].in_atomic_block:
+        if many or context["connection"].in_atomic_block or not _is_of_a_changed_result(error):
             raise
     context["cursor"].execute("DEALLOCATE ALL")
     return execute(sql, params, many, context)
+
+
+def _is_of_a_changed_result(error: NotSupportedError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and cause.diag.source_function == REFUSER
