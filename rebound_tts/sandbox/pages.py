@@ -169,7 +169,8 @@ def _clients(world: World, shop: Shop | None) -> list[ReboundClient]:
 
 def _overview(world: World) -> dict[str, Any]:
     shops = list(world.shops.values())
-    shop = world.shops.get(request.args.get("shop", "")) or (shops[0] if shops else None)
+    # One that the app works for, where there is one: a return of any other would wait for its label for ever.
+    shop = world.shops.get(request.args.get("shop", "")) or min(shops, key=lambda each: not each.authorized, default=None)
     order_ids = world.orders_of_shop[shop.id][-SHOWN:][::-1] if shop else []
     order = world.orders.get(request.args.get("order", "")) if shop else None
     if order is None and order_ids:
@@ -220,7 +221,7 @@ def _order_view(world: World, order: Order) -> dict[str, Any]:
         "buyer": f"{order.buyer.first_name} {order.buyer.last_name}",
         "summary": ", ".join(f"{count} x {name}" for name, count in skus.items()),
         "lines": [{"line": line, "taken": line.id in taken} for line in order.lines],
-        "any_free": any(line.id not in taken for line in order.lines),
+        "free": sum(line.id not in taken for line in order.lines),
         "currency": order.currency,
         "references": world.references.get(order.id, []),
         "suggested_id": str(5_600_000_000_000 + int(order.id[-9:])),

@@ -92,6 +92,33 @@ def test_mistakes_of_an_order_are_answered_in_words(control: Control, post: Any)
     ]
 
 
+def test_page_shows_a_shop_that_the_app_works_for(sandbox: Any, control: Control, http: requests.Session) -> None:
+    """A return of any other waits for its label for ever, and the page says so."""
+    shops = [control.post("sellers", seller_name=name, shops=[{"name": name}])["shops"][0] for name in ("Away", "Here")]
+    for shop in sandbox.world.shops.values():
+        shop.authorized = shop.id == shops[1]["id"]
+    chosen = re.compile(r'<option value="([0-9]+)" selected>')
+
+    def page(**query: str) -> str:
+        return http.get(f"{sandbox.url}/", params=query, timeout=5).text
+
+    assert chosen.findall(page()) == [shops[1]["id"]]
+    assert "has not authorized the app" not in page()
+    away = page(shop=shops[0]["id"])
+    assert chosen.findall(away) == [shops[0]["id"]]
+    assert "has not authorized the app, which therefore works for none of its returns" in away
+
+
+def test_only_piece_of_an_order_is_chosen_already(
+    sandbox: Any, control: Control, post: Any, http: requests.Session
+) -> None:
+    def chosen(pieces: int) -> int:
+        page = post("orders", **{"quantity_MUG-BLUE": str(pieces)}).text
+        return len(re.findall(r'name="line_id" value="[0-9]+" checked', page))
+
+    assert [chosen(1), chosen(2)] == [1, 0]
+
+
 def test_text_from_outside_is_escaped(sandbox: Any, http: requests.Session) -> None:
     page = http.get(f"{sandbox.url}/", params={"problem": "<script>alert(1)</script>"}, timeout=5).text
     assert "<script>alert" not in page
