@@ -170,7 +170,8 @@ def _clients(world: World, shop: Shop | None) -> list[ReboundClient]:
 def _overview(world: World) -> dict[str, Any]:
     shops = list(world.shops.values())
     # One that the app works for, where there is one: a return of any other would wait for its label for ever.
-    shop = world.shops.get(request.args.get("shop", "")) or min(shops, key=lambda each: not each.authorized, default=None)
+    best = min(shops, key=lambda each: not each.authorized, default=None)
+    shop = world.shops.get(request.args.get("shop", "")) or best
     order_ids = world.orders_of_shop[shop.id][-SHOWN:][::-1] if shop else []
     order = world.orders.get(request.args.get("order", "")) if shop else None
     if order is None and order_ids:
