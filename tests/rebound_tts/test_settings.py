@@ -193,6 +193,8 @@ def test_statements_are_prepared_unless_switched_off(load):
 def test_example_lists_every_variable_that_is_read():
     source = "\n".join(path.read_text() for path in (ROOT / "rebound_tts").glob("settings*.py"))
     read = set(
-        re.findall(r'\b(?:env\.\w+|required|number|switch|url|field_keys|networks|days)\(\s*"([A-Z_]+)"', source)
+        re.findall(
+            r'\b(?:env\.\w+|required|number|switch|url|field_keys|networks|days|database)\(\s*"([A-Z_]+)"', source
+        )
     )
     assert read == SETTABLE
