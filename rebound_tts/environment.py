@@ -119,7 +119,7 @@ def database(name: str, default: str, *, prepared_statements: bool) -> dict[str,
         known_options(name, options, known, "PostgreSQL takes those of libpq, as in ?sslmode=verify-full")
         settings["OPTIONS"] = {"connect_timeout": 5} | options
         if prepared_statements:
-            # A statement that comes the third time is read and planned once for its connection: a third of the
+            # A statement that comes the third time is read and planned once for its connection: a quarter less of the
             # database's work for a webhook, and a fifth more returns a second.
             settings["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
     else:
